@@ -1,0 +1,152 @@
+"""What one training run left behind: plain numbers, readable without torch.
+
+A missing or non-finite number is ``None``, so that a history survives strict JSON;
+``numpy.array(curve, dtype=float)`` turns it into NaN again.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable
+from typing import Literal
+
+Curve = tuple[float | None, ...]
+Ending = Literal["finished", "stopped early", "diverged", "out of time"]
+
+
+def curve(values: Iterable[float]) -> Curve:
+    """Turn numbers into a curve; what is not finite becomes ``None``.
+
+    Example:
+        >>> curve([1.0, float("nan")])
+        (1.0, None)
+    """
+    numbers = (float(value) for value in values)
+    return tuple(value if abs(value) < float("inf") else None for value in numbers)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class LayerHistory:
+    """What the probes saw inside one layer that has weights; one number for each probed epoch.
+
+    Attributes:
+        layer: The layer's name in the network, first layer first in :attr:`History.layers`.
+        activation: Name of the activation behind the layer; ``None`` at the output.
+        num_weights: Entries of the weight tensor.
+        gradient_norm: Euclidean norm of the loss gradient for the layer's weights.
+        weight_norm: Euclidean norm of the weights.
+        update_ratio: Norm of one step's change over the norm of the weights.
+        output_mean: Mean of the activations on a probe batch.
+        output_std: Standard deviation of the activations over the probe batch, averaged over units.
+        zero_share: Share of activations that are exactly zero.
+        dead_share: Share of units that are zero for every row of the probe batch.
+        saturated_share: Share of activations within 1 % of a bound of their range
+            (sigmoid and tanh); 0 for activations without bounds.
+    """
+
+    layer: str
+    activation: str | None
+    num_weights: int
+    gradient_norm: Curve
+    weight_norm: Curve
+    update_ratio: Curve
+    output_mean: Curve
+    output_std: Curve
+    zero_share: Curve
+    dead_share: Curve
+    saturated_share: Curve
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class History:
+    """One candidate's training, from the first step to the last.
+
+    Curves hold one number for each epoch in :attr:`epochs`; epoch 0 is the network before any step.
+    Scores are better when higher: accuracy for classes, R squared for numbers.
+
+    Attributes:
+        arm: Name of the arm, such as ``"as it is"`` or ``"relu"``.
+        seed: Which of the arm's seeds this is.
+        structure: The network in words, such as ``"64-32x10-10 sigmoid"``.
+        rule: Name of the update rule.
+        lr: Learning rate.
+        metric: Name of the score, ``"accuracy"`` or ``"r2"``.
+        num_parameters: Trainable numbers of the network.
+        num_rows: Rows of the training part.
+        num_validation_rows: Rows of the validation part.
+        batch_size: Rows of one step.
+        steps_per_epoch: Steps of one epoch.
+        epochs: Epoch numbers at which the curves were measured.
+        train_loss: Loss on training rows, in evaluation mode.
+        train_score: Score on training rows, in evaluation mode.
+        validation_loss: Loss on validation rows.
+        validation_score: Score on validation rows.
+        probed_epochs: Epoch numbers at which :attr:`layers` was measured.
+        layers: One entry for each layer with weights, first layer first.
+        best_epoch: Epoch with the lowest validation loss.
+        ending: How the training ended.
+        seconds: Share of the population's wall time.
+    """
+
+    arm: str
+    seed: int
+    structure: str
+    rule: str
+    lr: float
+    metric: str
+    num_parameters: int
+    num_rows: int
+    num_validation_rows: int
+    batch_size: int
+    steps_per_epoch: int
+    epochs: tuple[int, ...]
+    train_loss: Curve
+    train_score: Curve
+    validation_loss: Curve
+    validation_score: Curve
+    probed_epochs: tuple[int, ...]
+    layers: tuple[LayerHistory, ...]
+    best_epoch: int
+    ending: Ending
+    seconds: float
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Harness:
+    """What the checks before any long training measured; ``None`` where a check did not apply.
+
+    Attributes:
+        initial_loss: Loss of the fresh network on training rows, mean over seeds.
+        expected_loss: Loss of a network that knows nothing: log K for cross-entropy over K classes,
+            (K - 1) / K**2 for the squared loss on a softmax over K classes, the target's variance for squared loss on numbers.
+        one_batch_rows: Rows of the batch that the network was asked to learn by heart.
+        one_batch_score: Score on that batch at the end (accuracy or R squared).
+        one_batch_steps: Steps it was given.
+        input_std_min: Smallest standard deviation among the inputs as the network sees them.
+        input_std_max: Largest standard deviation among the inputs.
+        input_abs_max: Largest absolute input.
+        num_constant_inputs: Inputs that never change on training rows.
+        num_nonfinite_inputs: Inputs values that are NaN or infinite.
+        num_repeated_rows: Validation rows whose inputs stand in the training rows too.
+        num_validation_rows: Validation rows looked at for that.
+        majority_share: Share of the most frequent class; ``None`` for numbers.
+        sample_leak: Largest gradient of one sample's output for another sample's inputs, over that
+            for its own; 0 when samples do not see each other.
+        unused_parameters: Parameters that receive no gradient from the loss.
+    """
+
+    initial_loss: float | None
+    expected_loss: float | None
+    one_batch_rows: int
+    one_batch_score: float | None
+    one_batch_steps: int
+    input_std_min: float | None
+    input_std_max: float | None
+    input_abs_max: float | None
+    num_constant_inputs: int
+    num_nonfinite_inputs: int
+    num_repeated_rows: int
+    num_validation_rows: int
+    majority_share: float | None
+    sample_leak: float | None
+    unused_parameters: tuple[str, ...]
