@@ -1,0 +1,28 @@
+"""goodfit runs the Recipe of Deep Learning: train, ask, treat, prove, report.
+
+The public names are loaded when they are first used, so that reading a saved run never imports torch.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from goodfit.errors import GoodfitError
+    from goodfit.procedure.fit import fit
+    from goodfit.procedure.fitted import Fitted
+
+__all__ = ["Fitted", "GoodfitError", "fit"]
+
+_HOMES = {
+    "Fitted": "goodfit.procedure.fitted",
+    "GoodfitError": "goodfit.errors",
+    "fit": "goodfit.procedure.fit",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'goodfit' has no attribute {name!r}")
+    return getattr(importlib.import_module(_HOMES[name]), name)

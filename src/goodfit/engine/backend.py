@@ -1,0 +1,152 @@
+"""K networks of one structure behind one flat buffer, whichever way they are computed.
+
+Letters: K candidates, N rows, O outputs, P parameters. Parameters of all candidates live in one tensor
+``(K, P)``; so do their gradients. Update rules work on the flat buffers and need not know the network.
+"""
+
+from __future__ import annotations
+
+import abc
+import dataclasses
+from collections.abc import Callable, Iterator, Sequence
+
+import torch
+from torch import Tensor, nn
+
+from goodfit.engine.noise import Streams
+from goodfit.tensors import Layout, flatten_parameters, views
+
+LayerWatcher = Callable[[str, str, Tensor], None]
+"""Called with a layer's name, its activation's name, and the activations ``(K, N, units)``."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
+class Batch:
+    """Input rows: shared by all candidates, or a set of rows for each.
+
+    Attributes:
+        x: Inputs ``(N, ...)`` if shared, else ``(K, N, ...)``.
+        codes: Columns for learned embeddings, with the same leading axes, or ``None``.
+        shared: Whether all candidates look at the same rows.
+    """
+
+    x: Tensor
+    codes: Tensor | None
+    shared: bool
+
+    def of(self, k: int) -> tuple[Tensor, Tensor | None]:
+        """Pick the rows of candidate ``k``."""
+        if self.shared:
+            return self.x, self.codes
+        return self.x[k], None if self.codes is None else self.codes[k]
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
+class Dropout:
+    """Rates per candidate, and the streams that the masks are drawn from; training only."""
+
+    hidden_K1: Tensor
+    input_K1: Tensor
+    streams: Streams
+
+    def hidden(self, h_KNU: Tensor) -> Tensor:
+        """Silence hidden units."""
+        return _silence(h_KNU, self.hidden_K1, self.streams)
+
+    def inputs(self, x_KND: Tensor) -> Tensor:
+        """Silence inputs."""
+        return _silence(x_KND, self.input_K1, self.streams)
+
+
+def _silence(h: Tensor, rate_K1: Tensor, streams: Streams) -> Tensor:
+    if not bool(rate_K1.any()):
+        return h
+    return h * streams.dropout_mask(tuple(h.shape[1:]), rate_K1)
+
+
+class Backend(abc.ABC):
+    """A way to compute K networks at once.
+
+    Args:
+        modules: One module per candidate, all of one structure, freshly initialised.
+
+    Attributes:
+        flat_KP: Trainable numbers of all candidates.
+        layout: Where each parameter lies in a row of ``flat_KP``.
+        buffers: What a network remembers beside its parameters, such as running means, stacked.
+    """
+
+    def __init__(self, modules: Sequence[nn.Module]) -> None:
+        self.flat_KP, self.layout = flatten_parameters(
+            [{n: p for n, p in m.named_parameters() if p.requires_grad} for m in modules]
+        )
+        # a frozen parameter is remembered like a buffer: it belongs to the network, and no rule moves it
+        named = [
+            {n: p.detach() for n, p in m.named_parameters() if not p.requires_grad} | dict(m.named_buffers())
+            for m in modules
+        ]
+        self.buffers = {name: torch.stack([b[name] for b in named]) for name in named[0]}
+
+    @property
+    def widest(self) -> int:
+        """About the largest number of activations that one row makes in one layer."""
+        return max((max(shape) for shape in self.layout.shapes if shape), default=1)
+
+    @property
+    def num_candidates(self) -> int:
+        """K, the number of candidates still in the stack."""
+        return self.flat_KP.shape[0]
+
+    @abc.abstractmethod
+    def scores(
+        self, batch: Batch, *, dropout: Dropout | None = None, watcher: LayerWatcher | None = None
+    ) -> Tensor:
+        """Raw scores ``(K, N, O)``, recorded for the gradient when gradients are enabled.
+
+        Args:
+            batch: The rows.
+            dropout: Given in training mode only; its presence is the mode.
+            watcher: Shown the activations of every hidden layer.
+        """
+
+    @abc.abstractmethod
+    def gradients(self, loss_K: Tensor) -> Tensor:
+        """Differentiate each candidate's loss for its own parameters; a new tensor ``(K, P)``."""
+
+    @abc.abstractmethod
+    def refresh(self) -> None:
+        """Look at :attr:`flat_KP` and :attr:`buffers` anew after they were replaced."""
+
+    def keep(self, index_M: Tensor) -> None:
+        """Shrink the stack to the candidates in ``index_M``; their numbers do not change."""
+        self.flat_KP = self.flat_KP.detach()[index_M].clone()
+        self.buffers = {name: stacked[index_M].clone() for name, stacked in self.buffers.items()}
+        self.refresh()
+
+    def weights(self, k: int, *, flat_P: Tensor | None = None) -> dict[str, Tensor]:
+        """Copy one candidate's parameters and buffers out of the stack, by name."""
+        row_1P = (self.flat_KP[k] if flat_P is None else flat_P).detach().unsqueeze(0)
+        parameters = {name: view[0].clone() for name, view in views(row_1P, self.layout).items()}
+        return parameters | {name: stacked[k].clone() for name, stacked in self.buffers.items()}
+
+
+def leaves(flat_KP: Tensor, layout: Layout) -> dict[str, Tensor]:
+    """View every parameter of the flat buffer as a leaf that gradients can be asked for."""
+    return {name: view.detach().requires_grad_() for name, view in views(flat_KP, layout).items()}
+
+
+def gradients_of(loss_K: Tensor, parameters: Sequence[Tensor]) -> list[Tensor]:
+    """Differentiate the sum of the losses for each parameter.
+
+    Candidates share no parameter, so the gradient of the sum is each one's own. A parameter
+    that the losses do not depend on has gradient zero.
+    """
+    found = torch.autograd.grad(loss_K.sum(), parameters, allow_unused=True)
+    return [torch.zeros_like(p) if g is None else g for p, g in zip(parameters, found, strict=True)]
+
+
+def row_chunks(num_rows: int, *, floats_per_row: int, limit: int = 4_000_000) -> Iterator[slice]:
+    """Cut rows into slices whose activations stay within ``limit`` floats."""
+    size = max(1, min(num_rows, limit // max(1, floats_per_row)))
+    for start in range(0, num_rows, size):
+        yield slice(start, min(start + size, num_rows))

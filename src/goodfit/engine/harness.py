@@ -1,0 +1,143 @@
+"""Checks before any long training: measured here, judged by the diagnosis.
+
+Letters: N rows, D inputs, S seeds.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from goodfit.data.split import Rows, Split
+from goodfit.engine.backend import Batch
+from goodfit.engine.candidate import Candidate
+from goodfit.engine.construction import build_backend, build_module
+from goodfit.engine.descent import Descent
+from goodfit.engine.history import Harness
+from goodfit.engine.losses import row_scores
+from goodfit.engine.plan import Plan
+
+NUM_SEEDS = 3
+PROBE_ROWS = 512
+ONE_BATCH_ROWS = 16
+ONE_BATCH_STEPS = 200
+REPEATED_ROWS_LIMIT = 20_000
+
+
+def check_harness(plan: Plan, split: Split) -> Harness:
+    """Measure what can be known before a long training: start, one batch, inputs, leaks.
+
+    Args:
+        plan: The plan as it came.
+        split: The data; training and validation rows are looked at, test rows are not.
+    """
+    train = split.rows("train", inputs=plan.inputs)
+    validation = split.rows("validation", inputs=plan.inputs)
+    candidates = [Candidate(arm="harness", seed=seed, plan=plan) for seed in range(NUM_SEEDS)]
+    inputs = _input_facts(train.x)
+    repeated, looked_at = _repeated_rows(train, validation)
+    return Harness(
+        initial_loss=_initial_loss(candidates, split, train),
+        expected_loss=plan.loss.expected_at_start,
+        one_batch_rows=min(ONE_BATCH_ROWS, len(train)),
+        one_batch_score=_one_batch_score(candidates, split, train),
+        one_batch_steps=ONE_BATCH_STEPS,
+        num_repeated_rows=repeated,
+        num_validation_rows=looked_at,
+        majority_share=_majority_share(train.y_N) if plan.loss.kind == "classes" else None,
+        sample_leak=_sample_leak(build_module(candidates[0], split), train),
+        unused_parameters=_unused(build_module(candidates[0], split), plan, train),
+        **inputs,
+    )
+
+
+def _head(rows: Rows, count: int) -> Batch:
+    codes = None if rows.codes_NC is None else rows.codes_NC[:count]
+    return Batch(x=rows.x[:count], codes=codes, shared=True)
+
+
+@torch.no_grad()
+def _initial_loss(candidates: list[Candidate], split: Split, train: Rows) -> float | None:
+    backend = build_backend(candidates, split)
+    loss_KN = candidates[0].plan.loss.rows(
+        backend.scores(_head(train, PROBE_ROWS)), train.y_N[None, :PROBE_ROWS]
+    )
+    return _finite(loss_KN.mean())
+
+
+def _one_batch_score(candidates: list[Candidate], split: Split, train: Rows) -> float | None:
+    """Best score over the seeds after learning one batch by heart, by the plan's own update rule."""
+    plan = candidates[0].plan
+    backend = build_backend(candidates, split)
+    descent = Descent(
+        [plan] * len(candidates), backend.flat_KP, layout=backend.layout, total_steps=ONE_BATCH_STEPS
+    )
+    batch, y_1N = _head(train, ONE_BATCH_ROWS), train.y_N[None, :ONE_BATCH_ROWS]
+    for count in range(1, ONE_BATCH_STEPS + 1):
+        loss_K = plan.loss.rows(backend.scores(batch), y_1N).mean(-1)
+        descent.step(backend.flat_KP, backend.gradients(loss_K), count=count)
+    with torch.no_grad():
+        predicted_KNO = plan.loss.predict(backend.scores(batch))
+        return _finite(row_scores(predicted_KNO, y_1N, kind=plan.loss.kind).mean(-1).max())
+
+
+def _input_facts(x: Tensor) -> dict[str, float | int | None]:
+    x_ND = x.flatten(1)
+    fits = torch.isfinite(x_ND)
+    clean_ND = torch.where(fits, x_ND, 0.0)
+    std_D = clean_ND.std(0, unbiased=False)
+    varying_D = std_D[std_D > 0]
+    return {
+        "input_std_min": _finite(varying_D.min()) if len(varying_D) else None,
+        "input_std_max": _finite(varying_D.max()) if len(varying_D) else None,
+        "input_abs_max": _finite(clean_ND.abs().max()),
+        "num_constant_inputs": int((std_D == 0).sum()),
+        "num_nonfinite_inputs": int((~fits).sum()),
+    }
+
+
+def _repeated_rows(train: Rows, validation: Rows) -> tuple[int, int]:
+    def keys(rows: Rows) -> list[bytes]:
+        x_ND = rows.x[:REPEATED_ROWS_LIMIT].flatten(1).contiguous().numpy()
+        if rows.codes_NC is None:
+            return [row.tobytes() for row in x_ND]
+        codes_NC = rows.codes_NC[:REPEATED_ROWS_LIMIT].numpy()
+        return [row.tobytes() + codes.tobytes() for row, codes in zip(x_ND, codes_NC, strict=True)]
+
+    seen = set(keys(train))
+    looked_at = keys(validation)
+    return sum(key in seen for key in looked_at), len(looked_at)
+
+
+def _majority_share(y_N: Tensor) -> float:
+    return float(y_N.bincount().max() / len(y_N))
+
+
+def _sample_leak(module: nn.Module, train: Rows) -> float | None:
+    """Gradient of the first row's output for the other rows' inputs, over that for its own."""
+    module.eval()
+    x = train.x[:8].clone().requires_grad_()
+    score = _run(module, x, train).sum(-1)[0]
+    if not score.requires_grad:
+        return None
+    gradient_N = torch.autograd.grad(score, x)[0].flatten(1).norm(dim=1)
+    return _finite(gradient_N[1:].max() / gradient_N[0]) if gradient_N[0] > 0 else None
+
+
+def _unused(module: nn.Module, plan: Plan, train: Rows) -> tuple[str, ...]:
+    module.train()
+    named = [(name, p) for name, p in module.named_parameters() if p.requires_grad]
+    scores_1NO = _run(module, train.x[:8], train).unsqueeze(0)
+    loss = plan.loss.rows(scores_1NO, train.y_N[None, :8]).mean()
+    found = torch.autograd.grad(loss, [p for _, p in named], allow_unused=True)
+    return tuple(name for (name, _), gradient in zip(named, found, strict=True) if gradient is None)
+
+
+def _run(module: nn.Module, x: Tensor, train: Rows) -> Tensor:
+    scores: Tensor = module(x) if train.codes_NC is None else module(x, train.codes_NC[: len(x)])
+    return scores
+
+
+def _finite(value: Tensor) -> float | None:
+    number = float(value)
+    return number if abs(number) < float("inf") else None

@@ -1,0 +1,61 @@
+"""Weights that are kept beside the moving ones: the best so far, and their running average.
+
+Letters: K candidates, M of them that stay, P parameters.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from goodfit.engine.backend import Backend
+
+
+class BestWeights:
+    """The weights at each candidate's lowest validation loss.
+
+    Args:
+        backend: The stack to copy from.
+    """
+
+    def __init__(self, backend: Backend) -> None:
+        self._backend = backend
+        self.flat_KP = backend.flat_KP.detach().clone()
+        self.buffers = {name: stacked.clone() for name, stacked in backend.buffers.items()}
+
+    def remember(self, improved_K: Tensor) -> None:
+        """Copy the weights of the candidates that have just improved."""
+        self.flat_KP[improved_K] = self._backend.flat_KP.detach()[improved_K]
+        for name, stacked in self._backend.buffers.items():
+            self.buffers[name][improved_K] = stacked[improved_K]
+
+    def keep(self, index_M: Tensor) -> None:
+        """Forget the candidates that left."""
+        self.flat_KP = self.flat_KP[index_M]
+        self.buffers = {name: stacked[index_M] for name, stacked in self.buffers.items()}
+
+
+class AveragedWeights:
+    r"""An exponential average of each candidate's weights.
+
+    .. math:: \bar w \leftarrow d_t \bar w + (1 - d_t) w, \quad d_t = \min(d, (1 + t) / (10 + t))
+
+    The decay grows from small to :math:`d`, so that the average soon forgets the random start.
+    A decay of 0 makes the average the weights themselves.
+
+    Args:
+        flat_KP: The weights to start from.
+        decay_K1: Each candidate's :math:`d`.
+    """
+
+    def __init__(self, flat_KP: Tensor, decay_K1: Tensor) -> None:
+        self.flat_KP, self._decay_K1 = flat_KP.detach().clone(), decay_K1
+
+    def add(self, flat_KP: Tensor, *, count: int) -> None:
+        """Take in the weights after step number ``count``."""
+        decay_K1 = self._decay_K1.clamp(max=(1 + count) / (10 + count))
+        self.flat_KP = torch.lerp(flat_KP.detach(), self.flat_KP, decay_K1)
+
+    def keep(self, index_M: Tensor) -> None:
+        """Forget the candidates that left."""
+        self.flat_KP, self._decay_K1 = self.flat_KP[index_M], self._decay_K1[index_M]

@@ -1,0 +1,119 @@
+"""Any module at all, one candidate after the other, behind the same flat buffer."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from goodfit.engine.backend import Backend, Batch, Dropout, LayerWatcher, gradients_of
+from goodfit.nets.activations import name_of
+from goodfit.tensors import views
+
+WEIGHTED = (nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d)
+
+
+class OneByOne(Backend):
+    """Compute candidates one by one; the slow and general way.
+
+    Each module's parameters are swapped for views of the flat buffer once, so that a forward pass needs no copies and a
+    backward pass leaves its gradients where the update rule looks for them.
+
+    Args:
+        modules: One freshly built module per candidate. They are changed in place: hand over copies.
+    """
+
+    def __init__(self, modules: Sequence[nn.Module]) -> None:
+        super().__init__(modules)
+        self._modules = list(modules)
+        self._takes_codes = _takes_codes(modules[0])
+        self.refresh()
+
+    def keep(self, index_M: Tensor) -> None:
+        """Shrink the stack, modules included."""
+        self._modules = [self._modules[int(k)] for k in index_M]
+        super().keep(index_M)
+
+    def refresh(self) -> None:
+        """Point every module's parameters and buffers at its row of the flat buffers."""
+        self.flat_KP = self.flat_KP.contiguous()
+        for k, module in enumerate(self._modules):
+            rows = views(self.flat_KP[k], self.layout)
+            for name, parameter in module.named_parameters():
+                parameter.data = rows[name] if name in rows else self.buffers[name][k]
+            for name, _ in list(module.named_buffers()):
+                owner, _, last = name.rpartition(".")
+                module.get_submodule(owner)._buffers[last] = self.buffers[name][k]
+
+    def gradients(self, loss_K: Tensor) -> Tensor:
+        """Differentiate as :meth:`Backend.gradients` says, one module's loss after the other."""
+        found = gradients_of(loss_K, [p for module in self._modules for p in _trainable(module)])
+        return torch.cat([g.flatten() for g in found]).view_as(self.flat_KP)
+
+    def scores(
+        self, batch: Batch, *, dropout: Dropout | None = None, watcher: LayerWatcher | None = None
+    ) -> Tensor:
+        """Compute raw scores as :meth:`Backend.scores` says."""
+        seen: list[list[tuple[str, str, Tensor]]] = []
+        outputs = []
+        for k, module in enumerate(self._modules):
+            module.train(dropout is not None)
+            activations: list[tuple[str, str, Tensor]] = []
+            hooks = _listen(module, activations) if watcher is not None else []
+            outputs.append(self._scores_of(k, batch, dropout))
+            for hook in hooks:
+                hook.remove()
+            seen.append(activations)
+        if watcher is not None:
+            for layer in zip(*seen, strict=True):
+                watcher(layer[0][0], layer[0][1], torch.stack([activation for _, _, activation in layer]))
+        return torch.stack(outputs)
+
+    def _scores_of(self, k: int, batch: Batch, dropout: Dropout | None) -> Tensor:
+        x, codes = batch.of(k)
+        module = self._modules[k]
+        if dropout is None:
+            return module(x, codes) if self._takes_codes else module(x)
+        # a module draws from torch's own stream: give it the candidate's for the length of one forward pass
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(dropout.streams.next_seed(k))
+            return module(x, codes) if self._takes_codes else module(x)
+
+
+def _trainable(module: nn.Module) -> list[nn.Parameter]:
+    return [parameter for parameter in module.parameters() if parameter.requires_grad]
+
+
+def _takes_codes(module: nn.Module) -> bool:
+    return "codes_NC" in inspect.signature(module.forward).parameters
+
+
+def _listen(
+    module: nn.Module, activations: list[tuple[str, str, Tensor]]
+) -> list[torch.utils.hooks.RemovableHandle]:
+    """Note the output of each activation under the name of the weighted layer before it."""
+    last_weighted = [""]
+
+    def after_weighted(name: str) -> object:
+        def note(_module: nn.Module, _inputs: object, _output: object) -> None:
+            last_weighted[0] = name
+
+        return note
+
+    def after_activation(kind: str) -> object:
+        def note(_module: nn.Module, _inputs: object, output: Tensor) -> None:
+            if last_weighted[0]:
+                activations.append((last_weighted[0], kind, output.detach().flatten(1)))
+
+        return note
+
+    hooks = []
+    for name, part in module.named_modules():
+        kind = name_of(part)
+        if isinstance(part, WEIGHTED):
+            hooks.append(part.register_forward_hook(after_weighted(name)))  # type: ignore[arg-type]
+        elif kind is not None:
+            hooks.append(part.register_forward_hook(after_activation(kind)))  # type: ignore[arg-type]
+    return hooks

@@ -1,0 +1,108 @@
+"""The rows that a population learns from, on the device once, with the row numbers of every candidate.
+
+Letters: K candidates, N rows, B rows of a batch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from goodfit.data.split import Rows, Split
+from goodfit.engine.backend import Batch
+from goodfit.engine.candidate import Candidate
+from goodfit.errors import PlanError
+from goodfit.seeds import numpy_stream
+
+SAMPLED_ROWS = 2000
+"""Training rows on which a candidate is scored; more would cost time and show nothing new."""
+
+
+class Pool:
+    """Training and validation rows one behind the other, and who learns from which.
+
+    Args:
+        split: The data; its sealed test part is not touched.
+        candidates: The population; their plans share one view of the inputs.
+
+    Attributes:
+        y_N: Targets of all rows.
+        learn_KN: Row numbers each candidate learns from, ``(K, N)``.
+        watch_KN: Row numbers each candidate is watched on.
+        same_rows: Whether all candidates learn from the same rows.
+    """
+
+    def __init__(self, split: Split, candidates: Sequence[Candidate]) -> None:
+        inputs = candidates[0].plan.inputs
+        train, validation = split.rows("train", inputs=inputs), split.rows("validation", inputs=inputs)
+        folds = [candidate.fold for candidate in candidates]
+        self.same_rows = len(set(folds)) == 1
+        if all(fold is None for fold in folds):
+            self._parts: list[Rows] = [train, validation]
+        else:
+            self._parts = [_join(train, validation)]
+        self.num_train, self.num_validation = len(train), len(validation)
+        self.learn_KN, self.watch_KN = self._row_numbers(folds, split.seed)
+        self.y_N = torch.cat([train.y_N, validation.y_N])
+        generator = numpy_stream(split.seed, "sampled rows")
+        num_learn = self.learn_KN.shape[1]
+        chosen = generator.permutation(num_learn)[:SAMPLED_ROWS]
+        self._sample_N = torch.from_numpy(chosen).sort().values
+
+    def keep(self, index_M: Tensor) -> None:
+        """Forget the candidates that left."""
+        self.learn_KN, self.watch_KN = self.learn_KN[index_M], self.watch_KN[index_M]
+
+    def sample_KN(self) -> Tensor:
+        """Row numbers of the training rows on which each candidate is scored."""
+        return self.learn_KN[:, self._sample_N]
+
+    def batch(self, rows_KB: Tensor) -> Batch:
+        """Gather one set of rows for each candidate."""
+        x, codes = self._gather(rows_KB)
+        return Batch(x=x, codes=codes, shared=False)
+
+    def shared(self, rows_N: Tensor) -> Batch:
+        """Gather one set of rows for all candidates."""
+        x, codes = self._gather(rows_N)
+        return Batch(x=x, codes=codes, shared=True)
+
+    def _gather(self, rows: Tensor) -> tuple[Tensor, Tensor | None]:
+        part = self._parts[0]
+        if len(self._parts) == 2 and int(rows.min()) >= self.num_train:
+            # without folds a request lies in one part: nothing is ever joined, and memory holds the data once
+            part, rows = self._parts[1], rows - self.num_train
+        return part.x[rows], None if part.codes_NC is None else part.codes_NC[rows]
+
+    def _row_numbers(self, folds: Sequence[tuple[int, int] | None], seed: int) -> tuple[Tensor, Tensor]:
+        num_rows = self.num_train + self.num_validation
+        if all(fold is None for fold in folds):
+            rows_KN = torch.arange(num_rows).expand(len(folds), -1)
+            return rows_KN[:, : self.num_train], rows_KN[:, self.num_train :]
+        if any(fold is None for fold in folds):
+            raise PlanError(
+                "some candidates of one stack hold out a fold and some do not",
+                fix="give every candidate of a population a fold, or none",
+            )
+        shuffled_N = torch.from_numpy(numpy_stream(seed, "folds").permutation(num_rows))
+        learn, watch = [], []
+        for fold in folds:
+            assert fold is not None
+            index, count = fold
+            size = num_rows // count  # equal sizes, so that the stack stays rectangular
+            held = torch.zeros(num_rows, dtype=torch.bool)
+            held[index * size : (index + 1) * size] = True
+            watch.append(shuffled_N[held])
+            learn.append(shuffled_N[~held])
+        return torch.stack(learn), torch.stack(watch)
+
+
+def _join(first: Rows, second: Rows) -> Rows:
+    codes = None
+    if first.codes_NC is not None and second.codes_NC is not None:
+        codes = torch.cat([first.codes_NC, second.codes_NC])
+    return Rows(
+        x=torch.cat([first.x, second.x]), codes_NC=codes, y_N=torch.cat([first.y_N, second.y_N])
+    )

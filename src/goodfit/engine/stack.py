@@ -1,0 +1,262 @@
+"""Candidates of one structure, trained step by step together.
+
+Letters: K candidates, M of them that stay, N rows, B rows of a batch, O outputs, P parameters.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Callable, Iterator, Sequence
+
+import torch
+from torch import Tensor
+
+from goodfit.data.split import Split
+from goodfit.engine.backend import Dropout
+from goodfit.engine.candidate import Candidate, Trained
+from goodfit.engine.construction import build_backend, sizes_of
+from goodfit.engine.curves import Curves
+from goodfit.engine.descent import Descent
+from goodfit.engine.evaluation import Evaluation
+from goodfit.engine.history import Ending, History, curve
+from goodfit.engine.keeping import AveragedWeights, BestWeights
+from goodfit.engine.noise import Streams
+from goodfit.engine.pool import Pool
+from goodfit.engine.probes import PROBE_ROWS, Probes
+
+MEASURED_EPOCHS = 50
+"""Points of a learning curve; a longer training is measured every few epochs."""
+PROBED_EPOCHS = 16
+"""Times that the layers of a long training are looked into."""
+
+
+class Stack:
+    """A population of one structure, and everything that changes while it trains.
+
+    Args:
+        candidates: At least one; equal rules next to each other.
+        split: The data.
+    """
+
+    def __init__(self, candidates: Sequence[Candidate], split: Split) -> None:
+        self._candidates, self._split = list(candidates), split
+        self._plan = candidates[0].plan
+        self._members = list(range(len(candidates)))
+        self._pool = Pool(split, candidates)
+        self._backend = build_backend(candidates, split)
+        num_rows = self._pool.learn_KN.shape[1]
+        self._batch_size = min(self._plan.batch_size, num_rows)
+        self._steps_per_epoch = num_rows // self._batch_size
+        plans = [candidate.plan for candidate in candidates]
+        seeds = [candidate.seed for candidate in candidates]
+        self._orders = Streams(split.seed, "batches", seeds=seeds)
+        self._dropout_streams = Streams(split.seed, "dropout", seeds=seeds)
+        self._descent = Descent(
+            plans,
+            self._backend.flat_KP,
+            layout=self._backend.layout,
+            total_steps=self._steps_per_epoch * self._plan.epochs,
+        )
+        self._evaluation = Evaluation(self._pool, self._backend, self._plan.loss)
+        self._probes = Probes(
+            self._backend, *self._evaluation.probe_rows(PROBE_ROWS), loss=self._plan.loss
+        )
+        self._curves = Curves(len(candidates))
+        decay_K1 = self._column([plan.averaging for plan in plans])
+        self._averaged = AveragedWeights(self._backend.flat_KP, decay_K1) if decay_K1.any() else None
+        stops = any(plan.patience is not None for plan in plans)
+        self._best = BestWeights(self._backend) if stops else None
+        self._trained: dict[int, Trained] = {}
+        self._change_KP: Tensor | None = None
+        self._seconds = 0.0
+        self._count = 0
+        self._read_rates()
+
+    def run(self, *, deadline: float, progress: Callable[[float], None]) -> list[Trained]:
+        """Train until every candidate has left, or the epochs or the time are used up.
+
+        Args:
+            deadline: Value of :func:`time.monotonic` after which no step is taken.
+            progress: Told the share that is done.
+
+        Returns:
+            What became of each candidate, in the order given.
+        """
+        self._measure(0)
+        epochs, in_time = self._plan.epochs, True
+        every = max(1, round(epochs / MEASURED_EPOCHS))
+        for epoch in range(1, epochs + 1):
+            in_time = self._epoch(deadline)
+            if epoch % every == 0 or epoch == epochs or not in_time:
+                self._measure(epoch)
+                self._let_go()
+            progress(epoch / epochs)
+            if not self._members or not in_time:
+                break
+        if self._members:
+            self._finish(range(len(self._members)), "finished" if in_time else "out of time")
+        return [self._trained[k] for k in range(len(self._candidates))]
+
+    def pace(self, *, seconds: float) -> float:
+        """Measure the seconds of one epoch with its share of evaluation; the stack is spent afterwards."""
+        rows_KN = self._rows_of_epoch()
+        self._step(rows_KN, 0)
+        start, taken = time.monotonic(), 0
+        while time.monotonic() - start < seconds and taken < max(3, self._steps_per_epoch):
+            self._step(rows_KN, taken % self._steps_per_epoch)
+            taken += 1
+        per_step = (time.monotonic() - start) / taken
+        start = time.monotonic()
+        self._evaluation.measure()
+        every = max(1, round(self._plan.epochs / MEASURED_EPOCHS))
+        return per_step * self._steps_per_epoch + (time.monotonic() - start) / every
+
+    def _epoch(self, deadline: float) -> bool:
+        start = now = time.monotonic()
+        rows_KN = self._rows_of_epoch()
+        for step in range(self._steps_per_epoch):
+            self._step(rows_KN, step)
+            now = time.monotonic()
+            if now > deadline:
+                break
+        self._seconds += (now - start) / len(self._members)
+        return now <= deadline
+
+    def _rows_of_epoch(self) -> Tensor:
+        learn_KN = self._pool.learn_KN
+        return learn_KN.gather(1, self._orders.permutations(learn_KN.shape[1]))
+
+    def _step(self, rows_KN: Tensor, step: int) -> None:
+        rows_KB = rows_KN[:, step * self._batch_size : (step + 1) * self._batch_size]
+        scores_KBO = self._backend.scores(self._pool.batch(rows_KB), dropout=self._dropout)
+        loss_KB = self._plan.loss.rows(
+            scores_KBO, self._pool.y_N[rows_KB], smoothing_K1=self._smoothing_K1
+        )
+        grad_KP = self._backend.gradients(loss_KB.mean(-1))
+        self._count += 1
+        self._change_KP = self._descent.step(self._backend.flat_KP, grad_KP, count=self._count)
+        if self._averaged is not None:
+            self._averaged.add(self._backend.flat_KP, count=self._count)
+
+    def _measure(self, epoch: int) -> None:
+        with self._showing(None if self._averaged is None else self._averaged.flat_KP):
+            improved_K = self._curves.add(epoch, self._evaluation.measure(), self._members)
+            if self._best is not None:
+                self._best.remember(improved_K)
+        every = max(1, round(self._plan.epochs / PROBED_EPOCHS))
+        if epoch % every == 0 or epoch in (1, 2, 4):
+            self._probes.probe(epoch, change_KP=self._change_KP, members=self._members)
+
+    @contextlib.contextmanager
+    def _showing(self, flat_KP: Tensor | None) -> Iterator[None]:
+        """Put other weights into the stack for a while."""
+        if flat_KP is None:
+            yield
+            return
+        moving_KP = self._backend.flat_KP.detach().clone()
+        self._backend.flat_KP.data.copy_(flat_KP)
+        yield
+        self._backend.flat_KP.data.copy_(moving_KP)
+
+    def _let_go(self) -> None:
+        """Take diverged and early-stopped candidates out, so that their cost really goes."""
+        diverged, stopped = [], []
+        for place, k in enumerate(self._members):
+            wait = self._candidates[k].plan.patience
+            if self._curves.has_diverged(k):
+                diverged.append(place)
+            elif wait is not None and self._curves.epochs_waited(k) >= wait:
+                stopped.append(place)
+        self._finish(diverged, "diverged")
+        self._finish(stopped, "stopped early")
+        gone = {*diverged, *stopped}
+        if gone:
+            self._keep([place for place in range(len(self._members)) if place not in gone])
+
+    def _keep(self, places: list[int]) -> None:
+        self._members = [self._members[place] for place in places]
+        if not places:
+            return
+        index_M = torch.tensor(places)
+        for part in (self._backend, self._pool, self._descent, self._probes, self._averaged, self._best):
+            if part is not None:
+                part.keep(index_M)
+        self._orders.keep(places)
+        self._dropout_streams.keep(places)
+        self._change_KP = None if self._change_KP is None else self._change_KP[index_M]
+        self._read_rates()
+
+    def _finish(self, places: Sequence[int], ending: Ending) -> None:
+        if not places:
+            return
+        with self._showing(self._final_KP()):
+            final = self._evaluation.final()
+            for place in places:
+                k = self._members[place]
+                self._trained[k] = Trained(
+                    candidate=self._candidates[k],
+                    history=self._history(k, ending),
+                    weights=self._weights(place),
+                    predicted_NO=final.predicted_KNO[place],
+                    predicted_train_NO=final.predicted_train_KNO[place],
+                    train_y_N=final.train_y_KN[place],
+                    train_scores_N=final.train_scores_KN[place],
+                    validation_scores_N=final.validation_scores_KN[place],
+                )
+
+    def _final_KP(self) -> Tensor:
+        """What each candidate hands over: its best weights if it watches for them, else its last or averaged ones."""
+        last_KP = self._backend.flat_KP if self._averaged is None else self._averaged.flat_KP
+        if self._best is None:
+            return last_KP.detach().clone()
+        waits = [self._candidates[k].plan.patience is not None for k in self._members]
+        return torch.where(torch.tensor(waits).unsqueeze(1), self._best.flat_KP, last_KP.detach())
+
+    def _weights(self, place: int) -> dict[str, Tensor]:
+        weights = self._backend.weights(place)
+        if self._best is not None and self._candidates[self._members[place]].plan.patience is not None:
+            weights |= {name: stacked[place].clone() for name, stacked in self._best.buffers.items()}
+        return weights
+
+    def _history(self, k: int, ending: Ending) -> History:
+        candidate, plan = self._candidates[k], self._candidates[k].plan
+        epochs, curves, best_epoch = self._curves.of(k)
+        probed_epochs, layers = self._probes.of(k)
+        train_loss, train_score, validation_loss, validation_score = map(curve, curves)
+        return History(
+            arm=candidate.arm,
+            seed=candidate.seed,
+            structure=plan.network.describe(sizes_of(plan, self._split)),
+            rule=plan.rule.name,
+            lr=plan.rule.lr,
+            metric="accuracy" if plan.loss.kind == "classes" else "r2",
+            num_parameters=self._backend.layout.num_parameters,
+            num_rows=self._pool.learn_KN.shape[1],
+            num_validation_rows=self._pool.watch_KN.shape[1],
+            batch_size=self._batch_size,
+            steps_per_epoch=self._steps_per_epoch,
+            epochs=epochs,
+            train_loss=train_loss,
+            train_score=train_score,
+            validation_loss=validation_loss,
+            validation_score=validation_score,
+            probed_epochs=probed_epochs,
+            layers=layers,
+            best_epoch=best_epoch,
+            ending=ending,
+            seconds=self._seconds,
+        )
+
+    def _read_rates(self) -> None:
+        plans = [self._candidates[k].plan for k in self._members]
+        self._dropout = Dropout(
+            hidden_K1=self._column([plan.dropout for plan in plans]),
+            input_K1=self._column([plan.input_dropout for plan in plans]),
+            streams=self._dropout_streams,
+        )
+        smoothing_K1 = self._column([plan.label_smoothing for plan in plans])
+        self._smoothing_K1 = smoothing_K1 if smoothing_K1.any() else None
+
+    def _column(self, numbers: Sequence[float]) -> Tensor:
+        return torch.tensor(numbers, dtype=self._backend.flat_KP.dtype).unsqueeze(1)

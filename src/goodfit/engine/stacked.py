@@ -1,0 +1,121 @@
+"""The package's own multilayer networks, K at a time, as batched matrix products.
+
+Letters: K candidates, N rows, D inputs, U units, O outputs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+import torch.nn.functional as F  # noqa: N812  (the name everybody knows)
+from torch import Tensor, nn
+
+from goodfit.engine.backend import Backend, Batch, Dropout, LayerWatcher, gradients_of, leaves
+from goodfit.nets.activations import apply
+from goodfit.nets.mlp import MLP
+
+BATCH_NORM_MOMENTUM = 0.1
+NORM_EPS = 1e-5
+
+
+class Stacked(Backend):
+    """Train K multilayer networks for little more than the price of one.
+
+    A layer of all candidates is one ``baddbmm`` over ``(K, N, D) x (K, D, U)``; the first layer of rows that all
+    candidates share is a single product with all their weights side by side.
+
+    Args:
+        network: The structure that the modules were built from.
+        modules: One freshly built module per candidate.
+    """
+
+    def __init__(self, network: MLP, modules: Sequence[nn.Module]) -> None:
+        super().__init__(modules)
+        self._network = network
+        self._num_embeddings = sum(name.startswith("embeddings.") for name in self.layout.names)
+        self.refresh()
+
+    def refresh(self) -> None:
+        """Make leaves of the flat buffer's views again."""
+        self.flat_KP = self.flat_KP.contiguous()
+        self._parameters = leaves(self.flat_KP, self.layout)
+
+    def gradients(self, loss_K: Tensor) -> Tensor:
+        """Differentiate as :meth:`Backend.gradients` says."""
+        found = gradients_of(loss_K, list(self._parameters.values()))
+        return torch.cat([g_K.flatten(1) for g_K in found], dim=1)
+
+    def scores(
+        self, batch: Batch, *, dropout: Dropout | None = None, watcher: LayerWatcher | None = None
+    ) -> Tensor:
+        """Compute raw scores as :meth:`Backend.scores` says."""
+        h = self._inputs(batch, dropout)
+        for index, width in enumerate(self._network.widths):
+            h = self._hidden(h, index, width, dropout)
+            if watcher is not None:
+                watcher(f"layers.{index}.linear", self._network.activation, h)
+        return self._linear("output", h)
+
+    def _inputs(self, batch: Batch, dropout: Dropout | None) -> Tensor:
+        x = batch.x.flatten(2 - batch.shared)
+        if self._num_embeddings and batch.codes is not None:
+            x = torch.cat([self._for_each(x), *self._embedded(self._for_each(batch.codes))], dim=-1)
+        if dropout is not None and bool(dropout.input_K1.any()):
+            x = dropout.inputs(self._for_each(x))
+        return x
+
+    def _for_each(self, rows: Tensor) -> Tensor:
+        return rows.expand(self.num_candidates, *rows.shape[-2:])
+
+    def _embedded(self, codes_KNC: Tensor) -> list[Tensor]:
+        tables = [self._parameters[f"embeddings.{i}.weight"] for i in range(self._num_embeddings)]
+        return [_embed(table_KVE, codes_KNC[..., i]) for i, table_KVE in enumerate(tables)]
+
+    def _hidden(self, h: Tensor, index: int, width: int, dropout: Dropout | None) -> Tensor:
+        network, prefix = self._network, f"layers.{index}"
+        z_KNU = self._linear(f"{prefix}.linear", h)
+        if network.normalisation is not None:
+            z_KNU = self._normalise(f"{prefix}.norm", z_KNU, training=dropout is not None)
+        slope_K1 = self._parameters.get(f"{prefix}.activation.weight")
+        slope_K11 = None if slope_K1 is None else slope_K1.unsqueeze(1)
+        a_KNU = apply(network.activation, z_KNU, pieces=network.pieces, slope=slope_K11)
+        if dropout is not None:
+            a_KNU = dropout.hidden(a_KNU)
+        return a_KNU + h if network.skip and h.shape[-1] == width else a_KNU
+
+    def _linear(self, name: str, h: Tensor) -> Tensor:
+        weight_KUD, bias_KU = self._parameters[f"{name}.weight"], self._parameters[f"{name}.bias"]
+        if h.dim() == 3:
+            return torch.baddbmm(bias_KU.unsqueeze(1), h, weight_KUD.transpose(1, 2))
+        num_candidates, num_units, _ = weight_KUD.shape
+        z_NKU = F.linear(h, weight_KUD.flatten(0, 1), bias_KU.flatten())
+        return z_NKU.view(-1, num_candidates, num_units).transpose(0, 1)
+
+    def _normalise(self, name: str, z_KNU: Tensor, *, training: bool) -> Tensor:
+        gain_K1U = self._parameters[f"{name}.weight"].unsqueeze(1)
+        shift_K1U = self._parameters[f"{name}.bias"].unsqueeze(1)
+        if self._network.normalisation == "layer":
+            return torch.addcmul(shift_K1U, F.layer_norm(z_KNU, z_KNU.shape[-1:], eps=NORM_EPS), gain_K1U)
+        mean_K1U, var_K1U = self._batch_statistics(name, z_KNU, training=training)
+        normal_KNU = (z_KNU - mean_K1U) * torch.rsqrt(var_K1U + NORM_EPS)
+        return torch.addcmul(shift_K1U, normal_KNU, gain_K1U)
+
+    def _batch_statistics(self, name: str, z_KNU: Tensor, *, training: bool) -> tuple[Tensor, Tensor]:
+        running_mean_KU = self.buffers[f"{name}.running_mean"]
+        running_var_KU = self.buffers[f"{name}.running_var"]
+        if not training:
+            return running_mean_KU.unsqueeze(1), running_var_KU.unsqueeze(1)
+        var_K1U, mean_K1U = torch.var_mean(z_KNU, dim=1, keepdim=True, unbiased=False)
+        with torch.no_grad():
+            num_rows = z_KNU.shape[1]
+            unbiased_KU = var_K1U.squeeze(1) * (num_rows / max(1, num_rows - 1))
+            running_mean_KU.lerp_(mean_K1U.squeeze(1), BATCH_NORM_MOMENTUM)
+            running_var_KU.lerp_(unbiased_KU, BATCH_NORM_MOMENTUM)
+        return mean_K1U, var_K1U
+
+
+def _embed(table_KVE: Tensor, codes_KN: Tensor) -> Tensor:
+    num_candidates, num_values, size = table_KVE.shape
+    offset_K1 = torch.arange(num_candidates, device=codes_KN.device).unsqueeze(1) * num_values
+    return F.embedding(codes_KN + offset_K1, table_KVE.reshape(-1, size))

@@ -1,0 +1,229 @@
+"""A network that the user brings: a function that makes an ``nn.Module``."""
+
+from __future__ import annotations
+
+import dataclasses
+import inspect
+from collections.abc import Callable
+from typing import Any, ClassVar, final
+
+import torch
+from torch import Tensor, nn
+from torch.nn.parameter import is_lazy
+
+from goodfit.errors import ModelError
+from goodfit.nets import surgery
+from goodfit.nets.factory import load
+from goodfit.nets.initialisation import Initialisation
+from goodfit.nets.network import Network, Sizes, trial_batch
+
+_INPUT_WORDS = frozenset({"inputs", "num_inputs", "n_inputs", "in_features", "input_size", "input_dim"})
+_OUTPUT_WORDS = frozenset(
+    {"outputs", "num_outputs", "n_outputs", "out_features", "output_size", "output_dim"}
+    | {"classes", "num_classes", "n_classes"}
+)
+
+
+@final
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Given(Network):
+    """The user's own network.
+
+    The function is called with as many of (inputs, outputs) as it takes: the number of inputs for flat
+    data or ``(C, H, W)`` for images, and the number of raw scores. Columns of codes reach the module as
+    0 and 1 behind the other inputs, one for each code, since it cannot be known to embed them.
+
+    Attributes:
+        factory: ``"FILE.py:FUNCTION"``, ``"package.module:FUNCTION"``, or the function or class itself.
+        activation: Put in place of every hidden activation module; ``None`` leaves the user's own.
+        initialisation: How linear and convolutional weights start; ``None`` leaves it to the user's function.
+
+    Example:
+        >>> network = Given(factory=lambda inputs, outputs: nn.Linear(inputs, outputs))
+        >>> network.count(Sizes(inputs=(4,), outputs=3))
+        15
+    """
+
+    kind: ClassVar[str] = "given"
+
+    factory: str | Callable[..., nn.Module]
+    activation: str | None = None
+    initialisation: Initialisation | None = None
+
+    def build(self, sizes: Sizes, *, dropout: float = 0.0, input_dropout: float = 0.0) -> nn.Module:
+        """Make a fresh module, with the edits that were asked for (see :mod:`goodfit.nets.surgery`).
+
+        The function is called twice. The second module proves that the first is fresh, is run on a batch
+        of two rows, and is thrown away. Rates of 0 leave the module's own dropout as it is.
+
+        Raises:
+            ModelError: The function is missing or raises, or its module is none, is not fresh, has no
+                parameters, cannot be run, has another number of outputs, or has no activation module for
+                an edit to reach.
+        """
+        module = self._edit(self._make(sizes), sizes, dropout)
+        return surgery.set_input_dropout(module, input_dropout).module if input_dropout else module
+
+    def hidden_activations(self, sizes: Sizes) -> tuple[str, ...]:
+        """Name the activations that edits can reach; without any, do not offer activations or dropout."""
+        with torch.random.fork_rng(devices=[]):
+            return surgery.hidden_activations(self._make(sizes), example=trial_batch(sizes))
+
+    def _make(self, sizes: Sizes) -> nn.Module:
+        make = load(self.factory) if isinstance(self.factory, str) else self.factory
+        module = self._fresh(make, sizes)
+        with torch.random.fork_rng(devices=[]):
+            twin = self._fresh(make, sizes)
+            _check_apart(module, twin)
+            _check_output(twin, sizes)
+        if any(is_lazy(parameter) for parameter in module.parameters()):
+            _run(module, sizes)  # a lazy layer learns its width from its first batch
+        return module
+
+    def _edit(self, module: nn.Module, sizes: Sizes, dropout: float) -> nn.Module:
+        example = trial_batch(sizes)
+        if (self.activation or dropout) and not surgery.hidden_activations(module, example=example):
+            raise ModelError(
+                f"{self._name} has no hidden activation that is a module, so none can be swapped or dropped",
+                fix="use modules such as nn.ReLU() between its layers instead of functions such as F.relu",
+            )
+        if self.activation:
+            module = surgery.swap_activations(module, self.activation, example=example).module
+        if self.initialisation:
+            way, activation = self.initialisation, self.activation or "relu"
+            module = surgery.reinitialise(module, way, example=example, activation=activation).module
+        return surgery.set_dropout(module, dropout, example=example).module if dropout else module
+
+    def describe(self, sizes: Sizes | None = None) -> str:
+        """Say the structure in a few words."""
+        words = self._name.rpartition(":")[2]
+        if sizes is not None:
+            words = f"{'x'.join(map(str, sizes.inputs))}-{words}-{sizes.outputs}"
+        edits = [self.activation, self.initialisation and f"{self.initialisation} start"]
+        return ", ".join([f"{words} (given)", *filter(None, edits)])
+
+    def to_dict(self) -> dict[str, Any]:
+        """Write where the function can be found; one made on the spot cannot be loaded again."""
+        edits = {"activation": self.activation, "initialisation": self.initialisation}
+        return {"kind": self.kind, "factory": self._name, **edits}
+
+    @property
+    def _name(self) -> str:
+        if isinstance(self.factory, str):
+            return self.factory
+        function = inspect.unwrap(self.factory)
+        name = getattr(function, "__qualname__", type(function).__qualname__)
+        return f"{getattr(function, '__module__', None)}:{name}"
+
+    def _fresh(self, make: Callable[..., nn.Module], sizes: Sizes) -> nn.Module:
+        if isinstance(make, nn.Module):
+            raise ModelError(
+                f"the model is one {type(make).__name__}, and every seed needs a fresh one",
+                fix=f"give a function that makes it, such as lambda: {type(make).__name__}(...)",
+            )
+        arguments = _arguments(make, sizes)
+        try:
+            module = make(*arguments)
+        except Exception as error:
+            raise ModelError(
+                f"{self._name} raises {type(error).__name__} when called with {arguments}: {error}",
+                fix="mend the function, or give it the parameters (inputs, outputs)",
+            ) from error
+        if not isinstance(module, nn.Module):
+            raise ModelError(
+                f"{self._name} returns {type(module).__name__}, not a torch.nn.Module",
+                fix="return the network itself",
+            )
+        if not any(True for _ in module.parameters()):
+            raise ModelError(
+                f"the network of {self._name} has no parameters, so there is nothing to train",
+                fix="store its layers as attributes or in nn.ModuleList, not in a plain list",
+            )
+        return _CodesAsInputs(module, sizes.cardinalities) if sizes.cardinalities else module
+
+
+@final
+class _CodesAsInputs(nn.Module):
+    """A module that knows no codes, given them as 0 and 1 behind its other inputs."""
+
+    def __init__(self, module: nn.Module, cardinalities: tuple[int, ...]) -> None:
+        super().__init__()
+        self.module = module
+        self.cardinalities = cardinalities
+
+    def forward(self, x_ND: Tensor, codes_NC: Tensor) -> Tensor:
+        columns = [
+            nn.functional.one_hot(codes_NC[:, c], cardinality).to(x_ND)
+            for c, cardinality in enumerate(self.cardinalities)
+        ]
+        scores: Tensor = self.module(torch.cat([x_ND, *columns], dim=1))
+        return scores
+
+
+def _arguments(make: Callable[..., nn.Module], sizes: Sizes) -> tuple[Any, ...]:
+    """Choose what to call the function with, from the parameters it declares."""
+    is_flat = len(sizes.inputs) == 1
+    inputs = sizes.num_inputs + sum(sizes.cardinalities) if is_flat else sizes.inputs
+    left = [inputs, sizes.outputs]
+    chosen: list[Any] = []
+    for parameter in _positional(make):
+        if parameter.name in _OUTPUT_WORDS:
+            chosen.append(sizes.outputs)
+        elif parameter.name in _INPUT_WORDS:
+            chosen.append(inputs)
+        elif parameter.default is not inspect.Parameter.empty:
+            break  # a parameter of the user's own, such as hidden=64, and so are those behind it
+        elif len(chosen) < len(left):
+            chosen.append(left[len(chosen)])
+        else:
+            raise ModelError(
+                f"the model's function needs {parameter.name!r} too, and only (inputs, outputs) are known",
+                fix=f"give {parameter.name} a default",
+            )
+    return tuple(chosen)
+
+
+def _positional(make: Callable[..., nn.Module]) -> list[inspect.Parameter]:
+    try:
+        parameters = inspect.signature(make).parameters.values()
+    except ValueError:  # built-in callables do not tell
+        return []
+    kinds = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    return [parameter for parameter in parameters if parameter.kind in kinds]
+
+
+def _check_apart(module: nn.Module, twin: nn.Module) -> None:
+    mine = {id(parameter) for parameter in module.parameters()}
+    for name, parameter in twin.named_parameters():
+        if id(parameter) in mine:
+            raise ModelError(
+                f"two calls of the model's function share the parameter {name!r}",
+                fix="make the network inside the function, so that every call returns a fresh one",
+            )
+
+
+def _check_output(module: nn.Module, sizes: Sizes) -> None:
+    try:
+        scores = _run(module, sizes)
+    except Exception as error:
+        raise ModelError(
+            f"the network raises {type(error).__name__} on inputs of shape {(2, *sizes.inputs)}: {error}",
+            fix="make it take that shape; its function is given the input size",
+        ) from error
+    shape = tuple(scores.shape) if isinstance(scores, Tensor) else type(scores).__name__
+    if shape != (2, sizes.outputs):
+        raise ModelError(
+            f"the network turns 2 rows into {shape} instead of {(2, sizes.outputs)}",
+            fix=f"end it with nn.Linear(..., {sizes.outputs}) and no softmax",
+        )
+
+
+def _run(module: nn.Module, sizes: Sizes) -> object:
+    """Run two rows in evaluation mode, and restore the modes."""
+    modes = [(part, part.training) for part in module.modules()]
+    module.eval()
+    with torch.no_grad():
+        scores = module(*trial_batch(sizes))
+    for part, mode in modes:
+        part.training = mode
+    return scores

@@ -1,0 +1,156 @@
+"""The final training by the prescription, and the one look at the sealed test rows.
+
+Letters: N rows, O outputs.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from sklearn import metrics
+
+from goodfit.data.split import Rows, Split
+from goodfit.engine.candidate import Candidate, Trained
+from goodfit.engine.construction import sizes_of
+from goodfit.engine.loop import measure_pace, train
+from goodfit.engine.losses import row_scores
+from goodfit.engine.plan import Plan
+from goodfit.evidence.references import FittedReference
+from goodfit.evidence.statistics import bootstrap_interval
+from goodfit.evidence.trial import TrainedArm
+from goodfit.procedure.budget import Budget
+from goodfit.procedure.fitted import Predictor
+from goodfit.procedure.journal import Journal
+from goodfit.procedure.run import TestResult
+
+FOLDS = 8
+PACE_SECONDS = 0.2
+
+
+def train_final(
+    plan: Plan, split: Split, budget: Budget, journal: Journal, *, num_seeds: int, folds: bool
+) -> TrainedArm:
+    """Train what is handed back: one network, or as many as vote.
+
+    Each member learns from training and validation rows but for one fold of its own, on which it is watched, so that together they
+    use every row that is not sealed. Where rows must not be mixed (groups, time, the user's own validation
+    rows), members learn from the training rows alone.
+
+    Args:
+        plan: The plan by the prescription.
+        split: The data.
+        budget: Decides the epochs if time counts.
+        journal: Where the histories are kept.
+        num_seeds: Members of an ensemble.
+        folds: Whether validation rows may be learnt from.
+    """
+    count = num_seeds if plan.ensemble else 1
+    count = int(min(count, max(1, budget.trainings_left(keep=0))))
+    plan = _in_time(plan, split, budget, _population(plan, count, folds))
+    trained = train(
+        _population(plan, count, folds),
+        split,
+        deadline=budget.final_deadline,
+        progress=lambda fraction: journal.doing(
+            "training the final model", fraction=0.9 + 0.1 * fraction, seconds_left=None
+        ),
+    )
+    budget.used += count
+    fit = tuple(member for member in trained if member.history.ending != "diverged")
+    return TrainedArm(name="final", plan=plan, members=fit or trained)
+
+
+def _population(plan: Plan, count: int, folds: bool) -> list[Candidate]:
+    size = max(FOLDS, count)
+    return [
+        Candidate(arm="final", seed=i, plan=plan, fold=(i, size) if folds else None) for i in range(count)
+    ]
+
+
+def _in_time(plan: Plan, split: Split, budget: Budget, population: Sequence[Candidate]) -> Plan:
+    if not budget.is_timed:
+        return plan
+    pace = measure_pace(population, split, seconds=PACE_SECONDS)
+    epochs = int(0.85 * budget.left_for_final() / pace)
+    return with_epochs(plan, max(1, min(plan.epochs, epochs)))
+
+
+def with_epochs(plan: Plan, epochs: int) -> Plan:
+    """Train a plan for another number of epochs, its patience in proportion."""
+    patience = plan.patience
+    if patience is not None:
+        patience = max(3, round(patience * epochs / plan.epochs))
+    return dataclasses.replace(plan, epochs=epochs, patience=patience)
+
+
+def predictor_of(plan: Plan, members: Sequence[Trained], split: Split) -> Predictor:
+    """Make a predictor of trained members."""
+    return Predictor(
+        network=plan.network,
+        sizes=sizes_of(plan, split),
+        inputs=plan.inputs,
+        link=plan.loss.link,
+        weights=tuple(member.weights for member in members),
+        preparation=split.preparation,
+        task=split.task,
+    )
+
+
+def open_sealed_test(
+    split: Split,
+    final: Predictor,
+    *,
+    untreated: Predictor,
+    references: Sequence[FittedReference],
+    seed: int,
+) -> TestResult:
+    """Open the sealed test rows once, and score everything on them.
+
+    Args:
+        split: The data.
+        final: What is handed back.
+        untreated: The plan as it came, trained.
+        references: Reference models; they saw the scaled view.
+        seed: Root seed, for the bootstrap.
+    """
+    opened = split.open_test(*{final.inputs, untreated.inputs, "scaled"})
+    scores_N = _scores(final, opened[final.inputs], split)
+    plain = opened["scaled"]
+    return TestResult(
+        metric=split.task.metric,
+        score=bootstrap_interval(scores_N, seed=seed),
+        others=_in_users_units(final, opened[final.inputs], split),
+        num_rows=len(scores_N),
+        openings=split.openings,
+        references=tuple((r.record.name, r.score(plain)) for r in references),
+        plan_as_it_was=float(_scores(untreated, opened[untreated.inputs], split).mean()),
+    )
+
+
+def _scores(predictor: Predictor, rows: Rows, split: Split) -> np.ndarray:
+    outputs_NO = predictor.outputs(rows.x, rows.codes_NC)
+    if split.task.kind == "numbers":
+        outputs_NO = split.task.encode(predictor.decoded(outputs_NO))[:, None]
+    scores_N = row_scores(torch.from_numpy(outputs_NO), rows.y_N, kind=split.task.kind)
+    return scores_N.numpy().astype(float)
+
+
+def _in_users_units(predictor: Predictor, rows: Rows, split: Split) -> tuple[tuple[str, float], ...]:
+    """Further metrics that people of the field ask for, by scikit-learn."""
+    outputs_NO = predictor.outputs(rows.x, rows.codes_NC)
+    if split.task.kind == "numbers":
+        truth_N = split.task.decode(rows.y_N.numpy())
+        value_N = predictor.decoded(outputs_NO)
+        return (
+            ("root mean squared error", float(metrics.root_mean_squared_error(truth_N, value_N))),
+            ("mean absolute error", float(metrics.mean_absolute_error(truth_N, value_N))),
+        )
+    truth_N, chosen_N = rows.y_N.numpy(), outputs_NO.argmax(1)
+    labels = list(range(outputs_NO.shape[1]))
+    return (
+        ("balanced accuracy", float(metrics.balanced_accuracy_score(truth_N, chosen_N))),
+        ("log loss", float(metrics.log_loss(truth_N, outputs_NO, labels=labels))),
+    )

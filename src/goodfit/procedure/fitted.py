@@ -1,0 +1,118 @@
+"""What a run hands back: the trained network that predicts from raw rows, and the record of how it came about."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import Tensor, nn
+
+from goodfit.data.preparation import Preparation
+from goodfit.data.task import Task
+from goodfit.engine.losses import Link, apply_link
+from goodfit.nets.network import Network, Sizes
+from goodfit.procedure.run import Run
+
+ROWS_AT_ONCE = 8192
+RANGE_MARGIN = 0.1
+"""Share of the training targets' range by which a predicted number may leave it."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
+class Predictor:
+    """Trained members and everything between a raw row and its prediction.
+
+    Attributes:
+        network: The structure of every member.
+        sizes: Sizes of its inputs and outputs.
+        inputs: The view of the data that it was trained on.
+        link: What turns raw scores into probabilities or values.
+        weights: Parameters and buffers of each member; the prediction is the mean of the members'.
+        preparation: Turns raw rows into inputs, as fitted on the training rows.
+        task: Turns outputs into labels or the user's units.
+    """
+
+    network: Network
+    sizes: Sizes
+    inputs: str
+    link: Link
+    weights: tuple[Mapping[str, Tensor], ...]
+    preparation: Preparation
+    task: Task
+
+    @functools.cached_property
+    def modules(self) -> tuple[nn.Module, ...]:
+        """The members as plain PyTorch modules in evaluation mode."""
+        return tuple(self._load(weights) for weights in self.weights)
+
+    def predict(self, raw: Any) -> pd.DataFrame:
+        """Predict raw rows.
+
+        Args:
+            raw: Rows as the source held them: a frame with the same columns (the target may be absent), or an array.
+
+        Returns:
+            One row per input row: ``prediction``, and for classes ``probability_<label>``.
+
+        Raises:
+            DataError: A column is missing, or holds what it did not hold in training.
+        """
+        x, codes_NC = self.preparation.transform(raw, inputs=self.inputs)
+        codes = None if codes_NC is None else torch.from_numpy(codes_NC)
+        return self.frame(self.outputs(torch.from_numpy(x), codes))
+
+    @torch.no_grad()
+    def outputs(self, x: Tensor, codes_NC: Tensor | None = None) -> np.ndarray:
+        """Probabilities or standardised values of prepared rows, shape ``(N, O)``: the mean over members."""
+        parts = []
+        for start in range(0, len(x), ROWS_AT_ONCE):
+            rows = slice(start, start + ROWS_AT_ONCE)
+            codes = () if codes_NC is None else (codes_NC[rows],)
+            members = [apply_link(module(x[rows], *codes), self.link) for module in self.modules]
+            parts.append(torch.stack(members).mean(0))
+        return torch.cat(parts).numpy() if parts else np.zeros((0, self.sizes.outputs), np.float32)
+
+    def frame(self, outputs_NO: np.ndarray) -> pd.DataFrame:
+        """Turn outputs into the columns a person reads."""
+        return pd.DataFrame({"prediction": self.decoded(outputs_NO), **self._probabilities(outputs_NO)})
+
+    def decoded(self, outputs_NO: np.ndarray) -> np.ndarray:
+        """Turn outputs into labels, or numbers in the user's units that stay near those of the training rows."""
+        task = self.task
+        if task.kind == "classes":
+            return task.decode(outputs_NO.argmax(1))
+        margin = RANGE_MARGIN * (task.high - task.low)
+        return task.decode(outputs_NO[:, 0]).clip(task.low - margin, task.high + margin)
+
+    def _probabilities(self, outputs_NO: np.ndarray) -> dict[str, np.ndarray]:
+        if self.task.kind == "numbers":
+            return {}
+        return {f"probability_{label}": p for label, p in zip(self.task.labels, outputs_NO.T, strict=True)}
+
+    def _load(self, weights: Mapping[str, Tensor]) -> nn.Module:
+        with torch.random.fork_rng(devices=[]):
+            module = self.network.build(self.sizes)
+        module.load_state_dict(dict(weights))
+        return module.eval()
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
+class Fitted:
+    """A finished run: the record and the predictor.
+
+    Attributes:
+        run: What was asked, tried and found.
+        predictor: The trained network.
+    """
+
+    run: Run
+    predictor: Predictor
+
+    def predict(self, raw: Any) -> pd.DataFrame:
+        """Predict raw rows, as :meth:`Predictor.predict` does."""
+        return self.predictor.predict(raw)

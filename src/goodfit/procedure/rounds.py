@@ -1,0 +1,191 @@
+"""The loop of the recipe: ask, find, treat, prove, and ask again.
+
+The first question comes first every time: a remedy for testing may have spoilt training.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+
+from goodfit.data.split import Split
+from goodfit.diagnosis import testing, training
+from goodfit.diagnosis.finding import Finding
+from goodfit.engine.candidate import Candidate
+from goodfit.engine.loop import measure_pace
+from goodfit.evidence.trial import CONTROL, Question, TrainedArm, Trial, try_out
+from goodfit.procedure.budget import Budget
+from goodfit.procedure.journal import Journal
+from goodfit.procedure.questions import Bar, ask
+from goodfit.procedure.run import Answer
+from goodfit.recipe.order import remedies_for, treatments
+from goodfit.recipe.remedy import Treatment
+
+PACE_SECONDS = 0.12
+ROUND_SHARE = 0.6
+"""Share of the time left for trials that one round may plan to use; the next rounds need some too."""
+MAX_ROUNDS = 12
+
+
+@dataclasses.dataclass(kw_only=True)
+class Recipe:
+    """One patient's way through the recipe.
+
+    Attributes:
+        split: The data.
+        bar: What "good" means.
+        budget: What may be used.
+        journal: Where everything is kept.
+        unsuited: Remedies that cannot be tried on this data, with the reason.
+        arm: The plan so far, trained on all seeds.
+        round: How often the loop has come back.
+        hopeless: Treatments that showed no gain on the way; they are not tried again.
+    """
+
+    split: Split
+    bar: Bar
+    budget: Budget
+    journal: Journal
+    unsuited: dict[str, str]
+    arm: TrainedArm
+    round: int = 1
+    hopeless: set[str] = dataclasses.field(default_factory=set)
+
+    def run(self) -> str:
+        """Go round until both answers are yes or nothing more can be done; returns why it ended."""
+        while True:
+            question = self._question_to_treat()
+            if question is None:
+                return "both answers are yes"
+            if self.round > MAX_ROUNDS:
+                return f"{MAX_ROUNDS} rounds of trials are over"
+            trial = self._try_remedies(question)
+            if trial is None or not self._keep_best(trial, question):
+                return self._give_up(question, was_tried=trial is not None)
+            self.round += 1
+
+    def _question_to_treat(self) -> Question | None:
+        """Ask both questions in order; returns the first that is answered no."""
+        if not self._ask("training").good:
+            return "training"
+        if not self._ask("testing").good:
+            return "testing"
+        return None
+
+    def _ask(self, question: Question, *, nothing_left: bool = False) -> Answer:
+        answer = ask(
+            question, self.arm, self.bar, self.split, round=self.round, nothing_left=nothing_left
+        )
+        return self.journal.answer(answer)
+
+    def _find(self, question: Question) -> Sequence[Finding]:
+        catalogue = training if question == "training" else testing
+        return self.journal.find(catalogue.findings(self.arm.histories))
+
+    def _try_remedies(self, question: Question) -> Trial | None:
+        remedies = remedies_for(question, self._find(question))
+        without = {*self.unsuited, *(v.remedy for v in self.journal.verdicts if v.kept)}
+        wanted = [
+            treatment
+            for treatment in treatments(remedies, self.arm.plan, without=without)
+            if treatment.name not in self.hopeless
+        ]
+        chosen = self._affordable(wanted)
+        if not chosen:
+            return None
+        trial = try_out(
+            chosen,
+            self.arm,
+            self.split,
+            question=question,
+            round=self.round,
+            deadline=self.budget.trial_deadline,
+            progress=self._progress(f"trying {len(chosen)} remedies for {question} data"),
+        )
+        self.budget.used += len(self.arm.members) * sum(t.remedy.trains for t in chosen)
+        return trial
+
+    def _affordable(self, wanted: Sequence[Treatment]) -> list[Treatment]:
+        """Choose, in order, the treatments that time and the number of trainings allow."""
+        num_seeds = len(self.arm.members)
+        trainings = self.budget.trainings_left(keep=num_seeds)
+        seconds = ROUND_SHARE * self.budget.left_for_trials()
+        chosen = [treatment for treatment in wanted if not treatment.remedy.trains and num_seeds > 2]
+        for group in _by_structure([treatment for treatment in wanted if treatment.remedy.trains]):
+            cost = self._cost(group) if self.budget.is_timed else 0.0
+            for treatment in group:
+                if num_seeds > trainings:
+                    self.journal.untried[treatment.name] = "no trainings left"
+                elif cost / len(group) > seconds:
+                    self.journal.untried[treatment.name] = "no time left"
+                else:
+                    chosen.append(treatment)
+                    trainings -= num_seeds
+                    seconds -= cost / len(group)
+        return [treatment for treatment in wanted if treatment in chosen]
+
+    def _cost(self, group: Sequence[Treatment]) -> float:
+        population = [
+            Candidate(arm=t.name, seed=m.candidate.seed, plan=t.plan) for t in group for m in self.arm.members
+        ]
+        return measure_pace(population, self.split, seconds=PACE_SECONDS) * group[0].plan.epochs
+
+    def _keep_best(self, trial: Trial, question: Question) -> bool:
+        """Put the proven treatment with the best result into the plan; the loop then goes on from there."""
+        helped = [
+            (round(verdict.treated, 3), -place)
+            for place, verdict in enumerate(trial.verdicts)
+            if verdict.outcome == "helped"
+        ]
+        self.hopeless |= {
+            treatment.name
+            for treatment, verdict in zip(trial.treatments, trial.verdicts, strict=True)
+            if verdict.effect.value <= 0
+        }
+        best = -max(helped)[1] if helped else None
+        self.journal.judge(trial, kept=None if best is None else trial.treatments[best].name)
+        if best is None:
+            return False
+        chosen = trial.treatments[best]
+        members = trial.arms[best].members
+        ensemble = self.arm.plan.ensemble or chosen.plan.ensemble
+        plan = dataclasses.replace(chosen.plan, ensemble=ensemble)
+        self.arm = TrainedArm(name=CONTROL, plan=plan, members=members)
+        return True
+
+    def _give_up(self, question: Question, *, was_tried: bool) -> str:
+        out_of_budget = not was_tried and bool(self.journal.untried)
+        answer = self._ask(question, nothing_left=not out_of_budget)
+        if question == "training" and answer.good:
+            answer = self._ask("testing", nothing_left=not out_of_budget)
+        if question == "training" and not answer.good:
+            self.journal.not_checked["testing remedies"] = (
+                "training is not good: a bad test score is not overfitting until it is"
+            )
+        if answer.good:
+            return "both answers are yes, and nothing left to try helps further"
+        if out_of_budget:
+            return f"the budget is spent while the answer on {question} data is no"
+        return f"no remedy for {question} data is shown to help further"
+
+    def _progress(self, what: str):  # noqa: ANN202
+        start = self.budget.spent
+
+        def report(fraction: float) -> None:
+            spent = self.budget.spent
+            ahead = (spent - start) / fraction - (spent - start) if fraction > 0.02 else None
+            total = self.budget.seconds if self.budget.is_timed else None
+            share = spent / total if total else 0.1 + 0.8 * fraction
+            left = total - spent if total else ahead
+            self.journal.doing(what, fraction=min(1.0, share), seconds_left=left)
+
+        return report
+
+
+def _by_structure(wanted: Sequence[Treatment]) -> list[list[Treatment]]:
+    groups: dict[tuple[object, ...], list[Treatment]] = {}
+    for treatment in wanted:
+        groups.setdefault(treatment.plan.structure, []).append(treatment)
+    return list(groups.values())
+
+

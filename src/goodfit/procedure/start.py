@@ -1,0 +1,123 @@
+"""The plan as it comes: what the user asked for, and a sound choice for the rest."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from typing import Any
+
+from torch import nn
+
+from goodfit.data.split import Split
+from goodfit.engine.losses import Loss
+from goodfit.engine.plan import Plan
+from goodfit.errors import PlanError
+from goodfit.nets.cnn import CNN
+from goodfit.nets.given import Given
+from goodfit.nets.mlp import MLP
+from goodfit.nets.network import Network
+from goodfit.rules.base import rule_named
+from goodfit.rules.schedules import Constant, Cosine, Schedule
+
+USUAL_LR = {
+    "gradient-descent": 0.1,
+    "momentum": 0.05,
+    "nesterov": 0.05,
+    "adagrad": 0.01,
+    "rmsprop": 1e-3,
+    "adam": 2e-3,
+    "adamw": 2e-3,
+}
+USUAL_STEPS = 4000
+"""Steps after which a small network has usually learnt what it will learn."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Wanted:
+    """What the user said about the plan; ``None`` leaves the choice to goodfit.
+
+    Attributes:
+        model: Their own network: ``"FILE.py:FUNCTION"``, or the function.
+        network: A network of this package.
+        hidden: Widths of the hidden layers.
+        activation: Name of the activation.
+        rule: Name of the update rule.
+        lr: Learning rate.
+        loss: Name of the loss.
+        epochs: Passes over the training rows.
+        batch_size: Rows of one step.
+        class_weights: Weight of each class in the loss, in the order of the labels.
+    """
+
+    model: str | Callable[..., nn.Module] | None = None
+    network: Network | None = None
+    hidden: tuple[int, ...] | None = None
+    activation: str | None = None
+    rule: str | None = None
+    lr: float | None = None
+    loss: str | None = None
+    epochs: int | None = None
+    batch_size: int | None = None
+    class_weights: tuple[float, ...] = ()
+
+    @property
+    def names_a_plan(self) -> bool:
+        """Whether the user described how to train, so that nothing may be added to it."""
+        return self.rule is not None or self.lr is not None or self.loss is not None
+
+
+def plan_as_it_is(wanted: Wanted, split: Split) -> Plan:
+    """Make the plan to start from.
+
+    Where the user named a rule, a rate or a loss, the rest is the plainest there is (constant rate), because a plan under
+    examination must not be improved in secret. Otherwise it is a sound one for the data.
+    """
+    num_rows = len(split.train_index)
+    batch_size = wanted.batch_size or _usual_batch(num_rows)
+    steps = max(1, num_rows // min(batch_size, num_rows))
+    loss = _loss(wanted, split)
+    name = wanted.rule or "adam"
+    lr = wanted.lr if wanted.lr is not None else USUAL_LR.get(name, 1e-3)
+    schedule: Schedule = Constant() if wanted.names_a_plan else Cosine(warmup=0.05)
+    return Plan(
+        network=_network(wanted, split),
+        loss=loss,
+        rule=rule_named(name, lr=lr),
+        schedule=schedule,
+        epochs=wanted.epochs or min(200, max(15, round(USUAL_STEPS / steps))),
+        batch_size=batch_size,
+    )
+
+
+def _network(wanted: Wanted, split: Split) -> Network:
+    said = [word for word in ("model", "network", "hidden") if getattr(wanted, word) is not None]
+    if len(said) > 1:
+        raise PlanError(f"{' and '.join(said)} are both given", fix=f"give only {said[0]}")
+    if wanted.model is not None:
+        return Given(factory=wanted.model)
+    if wanted.network is not None:
+        return wanted.network
+    chosen: dict[str, Any] = {} if wanted.activation is None else {"activation": wanted.activation}
+    if wanted.hidden is not None:
+        return MLP(widths=wanted.hidden, **chosen)
+    if split.kind == "images" and min(split.input_shape()[1:]) >= 8:
+        return CNN(channels=(16, 32), **chosen)
+    start = {} if wanted.names_a_plan else {"initialisation": "he"}
+    return MLP(widths=(128, 128), **chosen, **start)
+
+
+def _loss(wanted: Wanted, split: Split) -> Loss:
+    task = split.task
+    name = wanted.loss
+    if name is None:
+        name = "cross-entropy" if task.kind == "classes" else ("huber" if task.heavy_tailed else "squared")
+    outputs = 1 if name == "binary-cross-entropy" and task.num_outputs == 2 else task.num_outputs
+    return Loss(name=name, kind=task.kind, num_outputs=outputs, class_weights=wanted.class_weights)
+
+
+def _usual_batch(num_rows: int) -> int:
+    """About forty steps an epoch, between 16 and 256 rows, a power of two."""
+    size = 16
+    while size < 256 and size * 2 * 40 <= num_rows:
+        size *= 2
+    return size

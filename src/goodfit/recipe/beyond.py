@@ -1,0 +1,214 @@
+"""What came after the lecture, judged by the same trials."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from goodfit.engine.plan import Plan
+from goodfit.nets.cnn import CNN
+from goodfit.nets.mlp import MLP
+from goodfit.recipe.on_training import activation
+from goodfit.recipe.remedy import Edit, Remedy
+from goodfit.rules.schedules import Constant, Cosine
+
+
+def _setting(name: str, value: Any, *, on: tuple[type, ...]) -> Edit:
+    """Edit that gives one field of the network another value, where the network has that field."""
+
+    def edit(plan: Plan, dose: float) -> Plan:
+        network = plan.network
+        if not isinstance(network, on) or getattr(network, name) == value:
+            return plan
+        return replace(plan, network=replace(network, **{name: value}))
+
+    return edit
+
+
+def _cosine(plan: Plan, dose: float) -> Plan:
+    if not isinstance(plan.schedule, Constant):
+        return plan
+    return replace(plan, schedule=Cosine(warmup=dose))
+
+
+def _clip(plan: Plan, dose: float) -> Plan:
+    return replace(plan, clip_norm=min(plan.clip_norm, dose))
+
+
+def _inputs(view: str) -> Edit:
+    def edit(plan: Plan, dose: float) -> Plan:
+        return replace(plan, inputs=view)
+
+    return edit
+
+
+def _wider(plan: Plan, dose: float) -> Plan:
+    if not isinstance(plan.network, MLP) or not plan.network.widths:
+        return plan
+    widths = tuple(round(width * dose) for width in plan.network.widths)
+    return replace(plan, network=replace(plan.network, widths=widths))
+
+
+def _smaller(plan: Plan, dose: float) -> Plan:
+    if isinstance(plan.network, MLP) and min(plan.network.widths, default=0) < 8:
+        return plan
+    return _wider(plan, dose)
+
+
+def _shallower(plan: Plan, dose: float) -> Plan:
+    if not isinstance(plan.network, MLP) or len(plan.network.widths) <= dose:
+        return plan
+    return replace(plan, network=replace(plan.network, widths=plan.network.widths[: int(dose)]))
+
+
+def _longer(plan: Plan, dose: float) -> Plan:
+    return replace(plan, epochs=round(plan.epochs * dose))
+
+
+def _label_smoothing(plan: Plan, dose: float) -> Plan:
+    if plan.loss.kind != "classes" or plan.label_smoothing:
+        return plan
+    return replace(plan, label_smoothing=dose)
+
+
+def _averaging(plan: Plan, dose: float) -> Plan:
+    return plan if plan.averaging else replace(plan, averaging=dose)
+
+
+def _ensemble(plan: Plan, dose: float) -> Plan:
+    return replace(plan, ensemble=True)
+
+
+BEYOND_ON_TRAINING = (
+    Remedy(
+        code="he-init",
+        question="training",
+        sentence="start with weights scaled for the activation (He)",
+        edit=_setting("initialisation", "he", on=(MLP,)),
+        source="beyond",
+    ),
+    Remedy(
+        code="batch-norm",
+        question="training",
+        sentence="normalise every layer's sums over the batch",
+        edit=_setting("normalisation", "batch", on=(MLP, CNN)),
+        source="beyond",
+    ),
+    Remedy(
+        code="layer-norm",
+        question="training",
+        sentence="normalise every layer's sums over its units",
+        edit=_setting("normalisation", "layer", on=(MLP,)),
+        source="beyond",
+    ),
+    Remedy(
+        code="skip",
+        question="training",
+        sentence="add each layer's input to its output",
+        edit=_setting("skip", True, on=(MLP,)),
+        source="beyond",
+    ),
+    Remedy(
+        code="scale-inputs",
+        question="training",
+        sentence="scale the inputs",
+        edit=lambda plan, dose: replace(plan, inputs="scaled") if plan.inputs == "raw" else plan,
+        source="beyond",
+    ),
+    Remedy(
+        code="expand-inputs",
+        question="training",
+        sentence="show every number also through a piecewise-linear basis",
+        edit=_inputs("expanded"),
+        source="beyond",
+    ),
+    Remedy(
+        code="cosine",
+        question="training",
+        sentence="let the learning rate rise over the first {dose} of the training and then fall to zero",
+        edit=_cosine,
+        doses=(0.05,),
+        source="beyond",
+    ),
+    Remedy(
+        code="clip",
+        question="training",
+        sentence="clip gradients to norm {dose}",
+        edit=_clip,
+        doses=(1.0,),
+        source="beyond",
+    ),
+    Remedy(
+        code="gelu",
+        question="training",
+        sentence="use GELU in the hidden layers",
+        edit=activation("gelu"),
+        source="beyond",
+    ),
+    Remedy(
+        code="silu",
+        question="training",
+        sentence="use SiLU in the hidden layers",
+        edit=activation("silu"),
+        source="beyond",
+    ),
+    Remedy(
+        code="shallower",
+        question="training",
+        sentence="keep only the first {dose} hidden layers",
+        edit=_shallower,
+        doses=(3.0,),
+        source="beyond",
+    ),
+    Remedy(
+        code="wider",
+        question="training",
+        sentence="make the hidden layers {dose} times as wide",
+        edit=_wider,
+        doses=(2.0,),
+        source="beyond",
+    ),
+    Remedy(
+        code="longer",
+        question="training",
+        sentence="train {dose} times as long",
+        edit=_longer,
+        doses=(3.0,),
+        source="beyond",
+    ),
+)
+
+BEYOND_ON_TESTING = (
+    Remedy(
+        code="ensemble",
+        question="testing",
+        sentence="let all seeds vote instead of one",
+        edit=_ensemble,
+        source="beyond",
+        trains=False,
+    ),
+    Remedy(
+        code="label-smoothing",
+        question="testing",
+        sentence="spread {dose} of every target over all classes",
+        edit=_label_smoothing,
+        doses=(0.1,),
+        source="beyond",
+    ),
+    Remedy(
+        code="averaging",
+        question="testing",
+        sentence="average the weights over the last steps (decay {dose})",
+        edit=_averaging,
+        doses=(0.99,),
+        source="beyond",
+    ),
+    Remedy(
+        code="smaller",
+        question="testing",
+        sentence="make the hidden layers {dose} times as wide",
+        edit=_smaller,
+        doses=(0.5,),
+        source="beyond",
+    ),
+)

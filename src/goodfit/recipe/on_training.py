@@ -1,0 +1,113 @@
+"""What helps on training data, by the lecture: a new activation, an adaptive learning rate, a proper loss."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from goodfit.engine.plan import Plan
+from goodfit.nets.mlp import MLP
+from goodfit.recipe.remedy import Edit, Remedy
+from goodfit.rules.base import rule_named
+
+
+def activation(name: str) -> Edit:
+    """Edit that puts another activation behind every hidden layer, with the initial weights that suit it."""
+
+    def edit(plan: Plan, dose: float) -> Plan:
+        if plan.network.activation == name:
+            return plan
+        network = replace(plan.network, activation=name)
+        if isinstance(network, MLP) and network.initialisation == "torch":
+            # torch's own start shrinks signals layer by layer; a deep network would not learn with any activation
+            network = replace(network, initialisation="he")
+        return replace(plan, network=network)
+
+    return edit
+
+
+def rule(name: str) -> Edit:
+    """Edit that takes another update rule; the dose is its learning rate, weight decay stays."""
+
+    def edit(plan: Plan, dose: float) -> Plan:
+        if plan.rule.name == name:
+            return plan
+        return replace(plan, rule=rule_named(name, lr=dose, weight_decay=plan.rule.weight_decay))
+
+    return edit
+
+
+def _scale_lr(plan: Plan, dose: float) -> Plan:
+    return replace(plan, rule=replace(plan.rule, lr=plan.rule.lr * dose))
+
+
+def _cross_entropy(plan: Plan, dose: float) -> Plan:
+    if plan.loss.kind != "classes" or plan.loss.name != "squared":
+        return plan
+    return replace(plan, loss=replace(plan.loss, name="cross-entropy"))
+
+
+ON_TRAINING = (
+    Remedy(
+        code="relu", question="training", sentence="use ReLU in the hidden layers", edit=activation("relu")
+    ),
+    Remedy(
+        code="leaky-relu",
+        question="training",
+        sentence="use leaky ReLU in the hidden layers",
+        edit=activation("leaky-relu"),
+    ),
+    Remedy(
+        code="maxout",
+        question="training",
+        sentence="use Maxout in the hidden layers",
+        edit=activation("maxout"),
+    ),
+    Remedy(
+        code="adam",
+        question="training",
+        sentence="update by Adam at lr {dose}",
+        edit=rule("adam"),
+        doses=(1e-3, 5e-3),
+    ),
+    Remedy(
+        code="rmsprop",
+        question="training",
+        sentence="update by RMSProp at lr {dose}",
+        edit=rule("rmsprop"),
+        doses=(1e-3,),
+    ),
+    Remedy(
+        code="adagrad",
+        question="training",
+        sentence="update by Adagrad at lr {dose}",
+        edit=rule("adagrad"),
+        doses=(1e-2,),
+    ),
+    Remedy(
+        code="momentum",
+        question="training",
+        sentence="update by Momentum at lr {dose}",
+        edit=rule("momentum"),
+        doses=(0.1, 0.01),
+    ),
+    Remedy(
+        code="cross-entropy",
+        question="training",
+        sentence="minimise cross-entropy instead of squared error",
+        edit=_cross_entropy,
+    ),
+    Remedy(
+        code="lr-up",
+        question="training",
+        sentence="multiply the learning rate by {dose}",
+        edit=_scale_lr,
+        doses=(3.0, 10.0),
+    ),
+    Remedy(
+        code="lr-down",
+        question="training",
+        sentence="multiply the learning rate by {dose}",
+        edit=_scale_lr,
+        doses=(0.3, 0.1),
+    ),
+)

@@ -1,0 +1,63 @@
+"""A remedy: one reversible edit of a plan, made for one of the two questions."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from typing import Literal
+
+from goodfit.engine.plan import Plan
+
+Edit = Callable[[Plan, float], Plan]
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Remedy:
+    """One entry of the recipe.
+
+    Attributes:
+        code: Its name, such as ``"relu"``; findings name the remedies made for them by it.
+        question: Which answer it can turn: ``"training"`` or ``"testing"``. It is never tried for the other.
+        sentence: What it does, with ``{dose}`` where the dose belongs.
+        edit: Makes the treated plan from a plan and a dose; returns the plan itself where it has nothing to change.
+        doses: Strengths to try, the usual one first. A remedy without strengths has the one dose 0.
+        source: ``"lecture"``, or ``"beyond"`` for what came later.
+        trains: Whether it needs trainings of its own.
+    """
+
+    code: str
+    question: Literal["training", "testing"]
+    sentence: str
+    edit: Edit
+    doses: tuple[float, ...] = (0.0,)
+    source: Literal["lecture", "beyond"] = "lecture"
+    trains: bool = True
+
+    def treat(self, plan: Plan, dose: float) -> Plan:
+        """Apply the remedy; the result equals ``plan`` where it would change nothing."""
+        return self.edit(plan, dose)
+
+    def say(self, dose: float) -> str:
+        """Say what the remedy does at this dose."""
+        return self.sentence.format(dose=f"{dose:g}")
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Treatment:
+    """A remedy at one dose, applied to one plan: an arm of a trial.
+
+    Attributes:
+        remedy: The remedy.
+        dose: Its strength.
+        plan: The treated plan.
+    """
+
+    remedy: Remedy
+    dose: float
+    plan: Plan
+
+    @property
+    def name(self) -> str:
+        """Name of the arm: the remedy's code, with the dose where there are several."""
+        several = len(self.remedy.doses) > 1
+        return f"{self.remedy.code} {self.dose:g}" if several else self.remedy.code
