@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 import scipy.sparse
 import torch
+
 from goodfit.data.arrays import as_rows, pair, part_off, read_inputs, read_npy, read_npz
 from goodfit.errors import DataError
 
@@ -65,7 +66,10 @@ def test_an_npz_like_mnist_brings_its_own_test(tmp_path: Path):
     images = np.zeros((30, 8, 8), np.uint8)
     np.savez(tmp_path / "a.npz", x_train=images, y_train=Y, x_test=images[:9], y_test=Y[:9])
     parts = read_npz(tmp_path / "a.npz")
-    assert {name: part.inputs.shape for name, part in parts.items()} == {"main": (30, 1, 8, 8), "test": (9, 1, 8, 8)}
+    assert {name: part.inputs.shape for name, part in parts.items()} == {
+        "main": (30, 1, 8, 8),
+        "test": (9, 1, 8, 8),
+    }
 
 
 def test_an_npy_has_its_target_in_the_last_column_or_where_one_says(tmp_path: Path):
@@ -86,7 +90,11 @@ def test_mixed_arrays_keep_words_and_numbers_apart():
 
 @pytest.mark.parametrize(
     ("name", "content", "said"),
-    [("a.npz", b"garbage", "cannot be read"), ("a.npz", b"PK\x03\x04broken", "is damaged"), ("a.npy", b"", "cannot be read")],
+    [
+        ("a.npz", b"garbage", "cannot be read"),
+        ("a.npz", b"PK\x03\x04broken", "is damaged"),
+        ("a.npy", b"", "cannot be read"),
+    ],
 )
 def test_damaged_files_are_said(tmp_path: Path, name: str, content: bytes, said: str):
     (tmp_path / name).write_bytes(content)

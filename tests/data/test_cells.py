@@ -3,17 +3,21 @@
 import numpy as np
 import pandas as pd
 import pytest
-from goodfit.data import cells
-from goodfit.errors import DataError
 from hypothesis import given
 from hypothesis import strategies as st
+
+from goodfit.data import cells
+from goodfit.errors import DataError
 
 
 @given(st.integers(-(10**9), 10**9))
 def test_a_whole_number_is_one_word_in_every_type(number: int):
-    assert {cells.word(number), cells.word(float(number)), cells.word(f" {number} "), cells.word(f"{number}.0")} == {
-        str(number)
-    }
+    assert {
+        cells.word(number),
+        cells.word(float(number)),
+        cells.word(f" {number} "),
+        cells.word(f"{number}.0"),
+    } == {str(number)}
 
 
 @given(st.lists(st.one_of(st.none(), st.floats(-1e6, 1e6)), min_size=1))
@@ -45,7 +49,9 @@ def test_infinite_and_unstorable_numbers_are_missing():
 
 
 def test_yes_and_no_are_one_and_zero_in_any_writing():
-    read, is_odd = cells.switches(pd.Series(["yes", "No", "TRUE", "f", True, 0, 1.0, None, "perhaps"], dtype=object))
+    read, is_odd = cells.switches(
+        pd.Series(["yes", "No", "TRUE", "f", True, 0, 1.0, None, "perhaps"], dtype=object)
+    )
     np.testing.assert_array_equal(read[:8], [1, 0, 1, 0, 1, 0, 1, np.nan])
     assert is_odd.tolist() == [False] * 8 + [True]
 

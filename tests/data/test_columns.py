@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
+
 from goodfit.data.columns import MISSING_LEVEL, Column, describe
 from goodfit.data.synthetic import mixed_table
 
@@ -27,7 +28,9 @@ def test_a_column_of_every_kind_is_recognised():
 
 
 def test_a_few_odd_cells_do_not_make_a_number_a_category():
-    column = describe(pd.Series([str(number) for number in range(99)] + ["broken"], name="x").sample(frac=1, random_state=0))
+    column = describe(
+        pd.Series([str(number) for number in range(99)] + ["broken"], name="x").sample(frac=1, random_state=0)
+    )
     assert column.kind == "number"
     assert "'broken'" in column.note
 
@@ -41,7 +44,13 @@ def test_ranges_are_no_dates():
 
 
 @pytest.mark.parametrize(
-    "text", [["2020-01-05", "2020-02-06"], ["5/1/2020", "6/2/2020"], ["3 May 2021", "4 June 2021"], ["2020-01-05 10:00"] * 2]
+    "text",
+    [
+        ["2020-01-05", "2020-02-06"],
+        ["5/1/2020", "6/2/2020"],
+        ["3 May 2021", "4 June 2021"],
+        ["2020-01-05 10:00"] * 2,
+    ],
 )
 def test_dates_in_text_are_dates_or_constant(text: list[str]):
     assert kind(text * 20) == ("date-time" if len(set(text)) > 1 else "constant")

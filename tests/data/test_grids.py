@@ -4,6 +4,7 @@ import json
 
 import numpy as np
 import pytest
+
 from goodfit.data.grids import GridScaling
 from goodfit.errors import DataError
 
@@ -33,7 +34,9 @@ def test_channels_are_standardised_by_training_rows():
 
 def test_features_of_flat_rows_are_standardised_one_by_one():
     grid_N = (RANDOM.normal(size=(50, 3)) * [1, 10, 100]).astype(np.float32)
-    np.testing.assert_allclose(GridScaling.fit(grid_N, ROWS).view(grid_N, "scaled")[ROWS].std(0), 1, rtol=1e-4)
+    np.testing.assert_allclose(
+        GridScaling.fit(grid_N, ROWS).view(grid_N, "scaled")[ROWS].std(0), 1, rtol=1e-4
+    )
 
 
 def test_rows_of_another_shape_are_refused():

@@ -4,9 +4,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
+
 from goodfit.data.images import read_folder, read_images
 from goodfit.errors import DataError
-from PIL import Image
 
 
 def paint(path: Path, *, size: tuple[int, int] = (6, 5), mode: str = "L", shade: int = 9) -> None:

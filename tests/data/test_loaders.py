@@ -5,9 +5,10 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 import torch
+from torch.utils.data import DataLoader, Dataset, IterableDataset, TensorDataset
+
 from goodfit.data.loaders import read_loader
 from goodfit.errors import DataError
-from torch.utils.data import DataLoader, Dataset, IterableDataset, TensorDataset
 
 X = torch.randn(50, 3, 4, 4)
 Y = torch.arange(50) % 2

@@ -4,10 +4,11 @@ import json
 
 import numpy as np
 import pytest
-from goodfit.data.numbers import LIMIT, MAX_WIDTH, NumberScaling
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
+
+from goodfit.data.numbers import LIMIT, MAX_WIDTH, NumberScaling
 
 
 def fit(x_ND: np.ndarray) -> NumberScaling:
@@ -20,8 +21,10 @@ def view(scaling: NumberScaling, x_ND: np.ndarray, inputs: str = "scaled") -> np
 
 @settings(deadline=None, max_examples=60)
 @given(
-    arrays.arrays(np.float32, (30, 3), elements=st.floats(-1e30, 1e30, width=32)),
-    arrays.arrays(np.float32, (5, 3), elements=st.one_of(st.just(np.nan), st.floats(width=32, allow_infinity=False))),
+    arrays.arrays(np.float32, (30, 3), elements=st.floats(-(2.0**100), 2.0**100, width=32)),
+    arrays.arrays(
+        np.float32, (5, 3), elements=st.one_of(st.just(np.nan), st.floats(width=32, allow_infinity=False))
+    ),
 )
 def test_inputs_are_finite_and_bounded_whatever_comes(train_ND: np.ndarray, new_ND: np.ndarray):
     scaling = fit(train_ND)
@@ -54,7 +57,10 @@ def test_the_order_of_columns_survives_wild_ones_between():
     x_ND[:, [0, 2]] = np.exp(5 * x_ND[:, [0, 2]])
     scaled_ND = view(fit(x_ND), x_ND)
     for place in range(4):
-        ranks = (np.argsort(np.argsort(column)) for column in (scaled_ND[:, place], x_ND.astype(np.float32)[:, place]))
+        ranks = (
+            np.argsort(np.argsort(column))
+            for column in (scaled_ND[:, place], x_ND.astype(np.float32)[:, place])
+        )
         np.testing.assert_allclose(*ranks, atol=5)
 
 

@@ -1,10 +1,11 @@
-"""Preparation learns from training rows only, travels with the model, and takes any later table or says why not."""
+"""Preparation learns from training rows only, travels with the model, and takes any later table."""
 
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+
 from goodfit.data.preparation import VIEWS, Preparation
 from goodfit.data.synthetic import mixed_table
 from goodfit.data.tables import read_chunks, read_table
@@ -18,7 +19,9 @@ FITTED = Preparation.fit(TABLE, TRAIN)
 
 def assert_same(first: Preparation, second: Preparation, table: pd.DataFrame = TABLE):
     for inputs in VIEWS:
-        for one, other in zip(first.transform(table, inputs=inputs), second.transform(table, inputs=inputs), strict=True):
+        for one, other in zip(
+            first.transform(table, inputs=inputs), second.transform(table, inputs=inputs), strict=True
+        ):
             np.testing.assert_array_equal(one, other)
 
 
@@ -108,7 +111,9 @@ def test_columns_that_were_dropped_need_not_come_again():
 
 
 def test_the_same_cells_stored_as_text_give_the_same_inputs():
-    text = TABLE.astype(object).where(TABLE.notna(), None).map(lambda cell: None if cell is None else str(cell))
+    text = (
+        TABLE.astype(object).where(TABLE.notna(), None).map(lambda cell: None if cell is None else str(cell))
+    )
     for one, other in zip(FITTED.transform(text), FITTED.transform(TABLE), strict=True):
         np.testing.assert_allclose(one, other, atol=1e-6)
 
@@ -132,7 +137,9 @@ def test_levels_that_training_lacks_are_all_zeros_and_code_zero():
 
 
 def test_a_missing_column_is_named_with_its_closest():
-    with pytest.raises(DataError, match="column 'income' is missing; the closest here is 'incomes'") as caught:
+    with pytest.raises(
+        DataError, match="column 'income' is missing; the closest here is 'incomes'"
+    ) as caught:
         FITTED.transform(TABLE.rename(columns={"income": "incomes"}))
     assert "rename 'incomes' to 'income'" in caught.value.fix
 

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+
 from goodfit.data.sources import load
 from goodfit.data.split import Rows, Split
 from goodfit.data.synthetic import digits_split, mixed_table
@@ -19,7 +20,11 @@ def test_rows_have_the_promised_types(split: Split):
         rows = split.rows(part)
         assert isinstance(rows, Rows)
         assert (len(rows), len(rows.x), len(rows.codes_NC)) == (length,) * 3
-        assert (rows.x.dtype, rows.codes_NC.dtype, rows.y_N.dtype) == (torch.float32, torch.int64, torch.int64)
+        assert (rows.x.dtype, rows.codes_NC.dtype, rows.y_N.dtype) == (
+            torch.float32,
+            torch.int64,
+            torch.int64,
+        )
         assert rows.x.shape[1:] == split.input_shape()
         assert rows.codes_NC.shape[1] == len(split.cardinalities)
 
@@ -32,7 +37,9 @@ def test_targets_of_numbers_are_standardised_on_training_rows():
     assert y_N.dtype == torch.float32
     assert abs(float(y_N.mean())) < 1e-5
     assert float(y_N.std(unbiased=False)) == pytest.approx(1, abs=1e-4)
-    np.testing.assert_allclose(split.task.decode(y_N), table["income"].to_numpy()[split.train_index], rtol=1e-3, atol=1)
+    np.testing.assert_allclose(
+        split.task.decode(y_N), table["income"].to_numpy()[split.train_index], rtol=1e-3, atol=1
+    )
 
 
 def test_a_view_is_made_once(split: Split):

@@ -7,11 +7,12 @@ import numpy as np
 import pandas as pd
 import pytest
 import zstandard
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
 from goodfit.data.synthetic import mixed_table
 from goodfit.data.tables import is_table, read_chunks, read_table, write_chunks
 from goodfit.errors import DataError
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 
 
 def words(frame: pd.DataFrame) -> list[list[str]]:
@@ -129,7 +130,9 @@ def test_a_type_that_changes_late_does_not_stop_the_stream(tmp_path: Path):
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     rows=st.lists(
-        st.tuples(st.floats(allow_nan=False, allow_infinity=False, width=32), st.text("abcdefg ,;\"'é", min_size=1)),
+        st.tuples(
+            st.floats(allow_nan=False, allow_infinity=False, width=32), st.text("abcdefg ,;\"'é", min_size=1)
+        ),
         min_size=2,
         max_size=30,
     )

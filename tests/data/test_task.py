@@ -5,10 +5,11 @@ import json
 import numpy as np
 import pandas as pd
 import pytest
-from goodfit.data.task import Task, define, is_missing, kind_of
-from goodfit.errors import DataError
 from hypothesis import given
 from hypothesis import strategies as st
+
+from goodfit.data.task import Task, define, is_missing, kind_of
+from goodfit.errors import DataError
 
 
 def classes(labels: list[object]) -> Task:
@@ -44,7 +45,9 @@ def test_the_order_of_labels_does_not_depend_on_the_rows():
 @given(st.lists(st.floats(-1e6, 1e6), min_size=2).filter(lambda values: np.ptp(values) > 1e-3))
 def test_numbers_come_back_in_the_users_units(values: list[float]):
     task = define(pd.Series(values, name="y"), kind="numbers")
-    np.testing.assert_allclose(task.decode(task.encode(values)), values, rtol=1e-4, atol=1e-3 * np.ptp(values))
+    np.testing.assert_allclose(
+        task.decode(task.encode(values)), values, rtol=1e-4, atol=1e-3 * np.ptp(values)
+    )
 
 
 def test_numbers_are_standardised_by_training_rows_alone():

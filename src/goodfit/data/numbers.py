@@ -11,7 +11,7 @@ from sklearn.impute import SimpleImputer
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import MaxAbsScaler, QuantileTransformer, StandardScaler
 
-FIT_CELLS = 20_000_000
+FIT_CELLS = 8_000_000
 LIMIT = 8.0
 """Scaled inputs end here on both sides, so that one wild row cannot blow a network up."""
 
@@ -60,7 +60,7 @@ class NumberScaling:
         """Learn fills, scales and bins from training rows.
 
         Args:
-            numbers_ND: Training rows, float32, NaN where missing; of a large table twenty
+            numbers_ND: Training rows, float32, NaN where missing; of a large table eight
                 million cells, drawn at random, decide on medians, scales and bins.
             names: Name of each number.
             num_others: Inputs that other columns make, which count against the greatest width.

@@ -90,7 +90,14 @@ def _time_parts(column: Column, series: pd.Series, *, odd: Odd) -> list[np.ndarr
         cells.refuse_odd(series, is_odd, holds="a time")
     season = 2 * np.pi * moments.day_of_year.to_numpy(dtype=np.float64) / 365.25
     hour = moments.hour + moments.minute / 60
-    parts = [days(moments) - column.origin, moments.year, moments.month, moments.day, moments.day_of_week, hour]
+    parts = [
+        days(moments) - column.origin,
+        moments.year,
+        moments.month,
+        moments.day,
+        moments.day_of_week,
+        hour,
+    ]
     return [np.asarray(part, dtype=np.float64) for part in parts] + [np.sin(season), np.cos(season)]
 
 

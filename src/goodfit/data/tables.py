@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import csv
+import dataclasses
 import io
 import os
 import tempfile
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pyarrow as pa
@@ -142,29 +144,48 @@ def _whole(path: Path) -> pa.Table:
     if _suffix(path) in FEATHER_SUFFIXES:
         return feather.read_table(path)
     written = sniff(path)
-    table = _parse(path, written)
+    try:
+        # Left to guess all along, pyarrow keeps the whole text until the last row has been seen.
+        table = _parse(path, written, column_types=_first_types(path, written))
+    except pa.ArrowInvalid:
+        table = _parse(path, written)
     if any(pa.types.is_binary(field.type) for field in table.schema):
         # The sample was UTF-8, a later byte is not: Latin-1 reads any byte.
-        table = _parse(path, written, encoding="latin-1")
+        table = _parse(path, dataclasses.replace(written, encoding="latin-1"))
     return table
 
 
-def _parse(path: Path, written: TextFormat, *, encoding: str | None = None) -> pa.Table:
-    read, parse = _options(written)
-    read.encoding = encoding or read.encoding
-    convert = pacsv.ConvertOptions(null_values=NULLS, strings_can_be_null=True, decimal_point=written.decimal)
+def _parse(
+    path: Path, written: TextFormat, *, column_types: dict[str, pa.DataType] | None = None
+) -> pa.Table:
     with pa.input_stream(str(path), compression=written.compression) as stream:
-        return pacsv.read_csv(stream, read_options=read, parse_options=parse, convert_options=convert)
+        return pacsv.read_csv(stream, **_options(written, column_types))
 
 
-def _options(written: TextFormat) -> tuple[pacsv.ReadOptions, pacsv.ParseOptions]:
+def _first_types(path: Path, written: TextFormat) -> dict[str, pa.DataType]:
+    """Types of the columns in the first block; a column that is empty there is left out."""
+    with (
+        pa.input_stream(str(path), compression=written.compression) as stream,
+        pacsv.open_csv(stream, **_options(written)) as reader,
+    ):
+        return {field.name: field.type for field in reader.schema if not pa.types.is_null(field.type)}
+
+
+def _options(written: TextFormat, column_types: dict[str, pa.DataType] | None = None) -> dict[str, Any]:
     read = pacsv.ReadOptions(
         column_names=list(written.names),
         skip_rows_after_names=int(written.has_header),
         encoding=written.encoding.removesuffix("-sig"),
         block_size=BLOCK_BYTES,
     )
-    return read, pacsv.ParseOptions(delimiter=written.delimiter, newlines_in_values=written.has_quotes)
+    parse = pacsv.ParseOptions(delimiter=written.delimiter, newlines_in_values=written.has_quotes)
+    convert = pacsv.ConvertOptions(
+        null_values=NULLS,
+        strings_can_be_null=True,
+        decimal_point=written.decimal,
+        column_types=column_types,
+    )
+    return {"read_options": read, "parse_options": parse, "convert_options": convert}
 
 
 def _batches(path: Path, rows: int) -> Iterator[pa.Table]:
@@ -179,13 +200,10 @@ def _batches(path: Path, rows: int) -> Iterator[pa.Table]:
 
 def _text_batches(path: Path, written: TextFormat) -> Iterator[pa.Table]:
     """Read every field as bytes first: a type guessed from the first block need not hold for the second."""
-    read, parse = _options(written)
-    convert = pacsv.ConvertOptions(
-        null_values=NULLS, strings_can_be_null=True, column_types=dict.fromkeys(written.names, pa.binary())
-    )
+    as_bytes = dict.fromkeys(written.names, pa.binary())
     with (
         pa.input_stream(str(path), compression=written.compression) as stream,
-        pacsv.open_csv(stream, read_options=read, parse_options=parse, convert_options=convert) as reader,
+        pacsv.open_csv(stream, **_options(written, as_bytes)) as reader,
     ):
         for batch in reader:
             columns = [_narrow(column, written.decimal) for column in batch.columns]

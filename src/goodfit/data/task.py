@@ -206,11 +206,11 @@ def _labels(targets: pd.Series) -> tuple[Any, ...]:
 
 
 def _plain(label: Any) -> Any:
-    """A label as Python and JSON know it; 1.0 becomes 1, which equals it."""
+    """A label as Python and JSON know it, without blanks around it; 1.0 becomes 1, which equals it."""
     value = label.item() if isinstance(label, np.generic) else label
     if isinstance(value, float) and value.is_integer():
         return int(value)
-    return value if isinstance(value, (str, bool, int, float)) else str(value)
+    return value if isinstance(value, (bool, int, float)) else str(value).strip()
 
 
 def _refuse_classes(name: str, labels: tuple[Any, ...], num_rows: int) -> None:

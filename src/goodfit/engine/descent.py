@@ -7,13 +7,15 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from itertools import groupby
 
 import torch
 from torch import Tensor
 
+from goodfit.engine.fused import adam_in_place
 from goodfit.engine.plan import Plan
+from goodfit.rules.adaptive import Adam
 from goodfit.rules.base import Rule
 from goodfit.rules.penalties import clip_by_norm, decoupled_decay, l1_gradient, l2_gradient
 from goodfit.tensors import Layout
@@ -65,47 +67,58 @@ class Descent:
         return segments
 
     def _read_numbers(self) -> None:
-        self._l1_K1 = self._column([plan.l1 for plan in self._plans])
-        self._l2_K1 = self._column([plan.l2 for plan in self._plans])
-        self._decay_K1 = self._column([plan.rule.weight_decay for plan in self._plans])
-        self._clip_K1 = self._column([plan.clip_norm for plan in self._plans])
-        # read once: asking a tensor at every step would cost more than the step of a small network
-        self._has_l1, self._has_l2 = bool(self._l1_K1.any()), bool(self._l2_K1.any())
-        self._has_decay = bool(self._decay_K1.any())
-        self._has_clip = any(plan.clip_norm < math.inf for plan in self._plans)
+        """Read once what every step needs: asking a tensor would cost more than the step of a small network."""
+        plans = self._plans
+        self._l1_K1 = self._column([plan.l1 for plan in plans])
+        self._l2_K1 = self._column([plan.l2 for plan in plans])
+        self._decay_K1 = self._column([plan.rule.weight_decay for plan in plans])
+        self._clip_K1 = self._column([plan.clip_norm for plan in plans])
+        self._with_l1 = _places(plan.l1 > 0 for plan in plans)
+        self._with_l2 = _places(plan.l2 > 0 for plan in plans)
+        self._with_clip = _places(plan.clip_norm < math.inf for plan in plans)
 
     def _column(self, numbers: Sequence[float]) -> Tensor:
         return torch.tensor(numbers, dtype=self._like.dtype, device=self._like.device).unsqueeze(1)
 
     @torch.no_grad()
-    def step(self, flat_KP: Tensor, grad_KP: Tensor, *, count: int) -> Tensor:
-        """Move the parameters in place; returns the change that the rules made, ``(K, P)``.
+    def step(self, flat_KP: Tensor, grad_KP: Tensor, *, count: int) -> None:
+        """Move the parameters in place.
 
         Args:
             flat_KP: Parameters.
-            grad_KP: Gradients of the losses; changed by penalties and clipping.
+            grad_KP: Gradients of the losses; used up.
             count: Number of this step, from 1.
         """
-        if self._has_l2:
-            grad_KP += l2_gradient(flat_KP, self._l2_K1) * self._decays_P
-        if self._has_l1:
-            grad_KP += l1_gradient(flat_KP, self._l1_K1) * self._decays_P
-        if self._has_clip:
-            grad_KP = clip_by_norm(grad_KP, self._clip_K1)
-        factor_K1 = self._column([p.schedule.factor(count - 1, self._total_steps) for p in self._plans])
-        changes = []
+        self._add_penalties(flat_KP, grad_KP)
+        factors = [plan.schedule.factor(count - 1, self._total_steps) for plan in self._plans]
+        factor_K1 = self._column(factors)
         for segment in self._segments:
             rows = segment.rows
             hyper = segment.at_rate(factor_K1[rows])
-            change, segment.state = segment.rule.update(grad_KP[rows], segment.state, hyper, count)
-            if self._has_decay:
-                decayed = decoupled_decay(
-                    flat_KP[rows], hyper["lr"], self._decay_K1[rows], mask=self._decays_P
+            self._decay(flat_KP, rows, hyper["lr"])
+            if segment.rule.update is Adam.update:
+                adam_in_place(flat_KP[rows], grad_KP[rows], segment.state, hyper, t=count)
+                continue
+            change_KP, segment.state = segment.rule.update(grad_KP[rows], segment.state, hyper, count)
+            flat_KP[rows] += change_KP
+
+    def _add_penalties(self, flat_KP: Tensor, grad_KP: Tensor) -> None:
+        for places, gradient, strength_K1 in (
+            (self._with_l2, l2_gradient, self._l2_K1),
+            (self._with_l1, l1_gradient, self._l1_K1),
+        ):
+            if places:
+                grad_KP[places] += gradient(flat_KP[places], strength_K1[places]) * self._decays_P
+        if self._with_clip:
+            places = self._with_clip
+            grad_KP[places] = clip_by_norm(grad_KP[places], self._clip_K1[places])
+
+    def _decay(self, flat_KP: Tensor, rows: slice, lr_K1: Tensor) -> None:
+        for place in range(rows.start, rows.stop):
+            if self._plans[place].rule.weight_decay:
+                flat_KP[place] = decoupled_decay(
+                    flat_KP[place], lr_K1[place - rows.start], self._decay_K1[place], self._decays_P
                 )
-                flat_KP[rows] = decayed
-            flat_KP[rows] += change
-            changes.append(change)
-        return changes[0] if len(changes) == 1 else torch.cat(changes)
 
     def keep(self, index_M: Tensor) -> None:
         """Forget the candidates that left, with their state."""
@@ -124,3 +137,6 @@ class Descent:
         self._plans = [self._plans[k] for k in kept]
         self._read_numbers()
 
+
+def _places(flags: Iterable[bool]) -> list[int]:
+    return [place for place, flag in enumerate(flags) if flag]

@@ -116,7 +116,11 @@ class Stack:
         start = now = time.monotonic()
         rows_KN = self._rows_of_epoch()
         for step in range(self._steps_per_epoch):
+            is_last = step == self._steps_per_epoch - 1
+            before_KP = self._backend.flat_KP.detach().clone() if is_last else None
             self._step(rows_KN, step)
+            if before_KP is not None:
+                self._change_KP = self._backend.flat_KP.detach() - before_KP
             now = time.monotonic()
             if now > deadline:
                 break
@@ -135,7 +139,7 @@ class Stack:
         )
         grad_KP = self._backend.gradients(loss_KB.mean(-1))
         self._count += 1
-        self._change_KP = self._descent.step(self._backend.flat_KP, grad_KP, count=self._count)
+        self._descent.step(self._backend.flat_KP, grad_KP, count=self._count)
         if self._averaged is not None:
             self._averaged.add(self._backend.flat_KP, count=self._count)
 

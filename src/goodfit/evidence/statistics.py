@@ -1,0 +1,197 @@
+r"""What numbers of a few trainings on a few rows can show.
+
+A score comes from a network (its seed) and a row; both are drawn by chance, and an honest interval counts
+both.
+Letters: S seeds, N rows, M rows of a second part.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Sequence
+
+import numpy as np
+from scipy.special import stdtr, stdtrit
+
+from goodfit.evidence.bootstrap import bootstrap_interval, unanimous_interval
+from goodfit.evidence.verdict import Interval, Outcome
+
+__all__ = ["bootstrap_interval", "gap_interval", "holm", "judge", "mean_interval", "paired_effect"]
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class _Estimate:
+    """A mean with its variance and the degrees of freedom behind that variance."""
+
+    value: float
+    variance: float
+    freedom: float
+
+    def interval(self, level: float) -> Interval:
+        reach = 0.0
+        if self.variance > 0:
+            reach = -float(stdtrit(self.freedom, (1 - level) / 2)) * math.sqrt(self.variance)
+        return Interval(value=self.value, low=self.value - reach, high=self.value + reach, level=level)
+
+
+def paired_effect(
+    control_SN: np.ndarray, treated_SN: np.ndarray, *, level: float = 0.95
+) -> tuple[Interval, float]:
+    r"""Measure what a treatment changed, with its interval and two-sided p-value.
+
+    .. math:: \mathrm{Var}(\bar d) = \frac{M_S + M_N - M_{SN}}{SN}
+
+    where :math:`M_S, M_N, M_{SN}` are the mean squares of the differences over seeds, over rows and of what
+    is left, as in a two-way analysis of variance with both ways random. Degrees of freedom are Satterthwaite's,
+    at most :math:`(\min(S, N) - 1)^2`: with two or three seeds a seed variance that looks small is mostly luck.
+    With one seed the rows alone speak, with one row the seeds alone.
+
+    Args:
+        control_SN: Score of every seed on every row, untreated.
+        treated_SN: The same seeds and rows, treated.
+        level: Coverage of the interval.
+
+    Returns:
+        The interval of treated minus control, and the p-value. Arms that agree everywhere give 1. Arms that
+        differ by the same amount everywhere leave no variance; their p-value is that of the sign test.
+
+    Example:
+        >>> control = np.array([[0, 0, 1, 0, 1, 0], [0, 1, 1, 0, 0, 0]])
+        >>> effect, p_value = paired_effect(control, np.ones((2, 6)))
+        >>> round(effect.value, 3), p_value < 0.05
+        (0.667, False)
+
+    Reference:
+        Satterthwaite, "An approximate distribution of estimates of variance components", Biometrics 2, 1946.
+    """
+    difference_SN = np.asarray(treated_SN, dtype=float) - np.asarray(control_SN, dtype=float)
+    effect = _mean(difference_SN)
+    return effect.interval(level), _p_value(effect, count=max(difference_SN.shape))
+
+
+def mean_interval(score_SN: np.ndarray, level: float = 0.95) -> Interval:
+    """Measure the mean score of one arm, its interval counting seeds and rows as in :func:`paired_effect`.
+
+    Example:
+        >>> mean_interval(np.array([[1.0, 0.0, 1.0, 1.0]])).value
+        0.75
+    """
+    score_SN = np.asarray(score_SN, dtype=float)
+    estimate = _mean(score_SN)
+    if estimate.variance == 0:
+        return unanimous_interval(estimate.value, score_SN.shape[1], level=level)
+    return estimate.interval(level)
+
+
+def gap_interval(train_SN: np.ndarray, validation_SM: np.ndarray, *, level: float = 0.95) -> Interval:
+    """Measure how far validation scores lie below training scores of the same seeds.
+
+    The rows of the two parts are different rows, so only the seeds are paired.
+
+    Args:
+        train_SN: Score of every seed on training rows.
+        validation_SM: Score of the same seeds on validation rows.
+        level: Coverage.
+
+    Returns:
+        The interval of training minus validation.
+
+    Example:
+        >>> train, validation = np.ones((3, 50)), np.tile([1.0, 0.0], (3, 25))
+        >>> gap = gap_interval(train, validation)
+        >>> gap.value, gap.low > 0.3
+        (0.5, True)
+    """
+    train_SN, validation_SM = np.asarray(train_SN, dtype=float), np.asarray(validation_SM, dtype=float)
+    gap_S = train_SN.mean(1) - validation_SM.mean(1)
+    parts = [_row_share(train_SN), _row_share(validation_SM)]
+    if len(gap_S) > 1:
+        parts.append((float(gap_S.var(ddof=1)) / len(gap_S), len(gap_S) - 1))
+    variance = sum(part for part, _ in parts)
+    squares = sum(part**2 / freedom for part, freedom in parts if part > 0)
+    freedom = variance**2 / squares if squares else 1.0
+    return _Estimate(value=float(gap_S.mean()), variance=variance, freedom=freedom).interval(level)
+
+
+def holm(p_values: Sequence[float]) -> tuple[float, ...]:
+    r"""Correct p-values for the number of questions asked.
+
+    .. math:: \tilde p_{(i)} = \max_{j \le i} \min(1, (m - j + 1) \, p_{(j)})
+
+    Args:
+        p_values: One per treatment, in any order.
+
+    Returns:
+        The corrected values in the same order.
+
+    Example:
+        >>> holm([0.01, 0.04, 0.03])
+        (0.03, 0.06, 0.06)
+
+    Reference:
+        Holm, "A simple sequentially rejective multiple test procedure", Scand. J. Statistics 6, 1979.
+    """
+    p_M = np.asarray(p_values, dtype=float)
+    order = np.argsort(p_M, kind="stable")
+    steps = np.minimum(1.0, np.arange(len(p_M), 0, -1) * p_M[order])
+    adjusted_M = np.empty_like(p_M)
+    adjusted_M[order] = np.maximum.accumulate(steps)
+    return tuple(adjusted_M.tolist())
+
+
+def judge(interval: Interval, p_adjusted: float, *, alpha: float = 0.05) -> Outcome:
+    """Say what a trial has shown.
+
+    Args:
+        interval: The effect, higher is better.
+        p_adjusted: Corrected p-value.
+        alpha: Share of false alarms that is accepted over all treatments of a round.
+
+    Example:
+        >>> judge(Interval(value=0.2, low=0.1, high=0.3, level=0.95), 0.01)
+        'helped'
+    """
+    if not p_adjusted <= alpha or interval.value == 0:
+        return "not shown"
+    return "helped" if interval.value > 0 else "harmed"
+
+
+def _mean(d_SN: np.ndarray) -> _Estimate:
+    num_seeds, num_rows = d_SN.shape
+    value = float(d_SN.mean())
+    seed_S, row_N = d_SN.mean(1) - value, d_SN.mean(0) - value
+    if min(num_seeds, num_rows) == 1:
+        deviation = row_N if num_seeds == 1 else seed_S
+        count = len(deviation)
+        spread = float(deviation @ deviation) / max(1, count - 1)
+        return _Estimate(value=value, variance=_settled(spread, d_SN) / count, freedom=max(1, count - 1))
+    rest_SN = d_SN - value - seed_S[:, None] - row_N
+    freedoms = np.array([num_seeds - 1, num_rows - 1, (num_seeds - 1) * (num_rows - 1)])
+    squares = np.array([num_rows * (seed_S @ seed_S), num_seeds * (row_N @ row_N), (rest_SN**2).sum()])
+    by_seed, by_row, rest = means = squares / freedoms
+    total = max(by_seed + by_row - rest, by_seed, by_row)
+    if _settled(total, d_SN) == 0:
+        return _Estimate(value=value, variance=0.0, freedom=1.0)
+    satterthwaite = total**2 / float((means**2 / freedoms).sum())
+    cap = (min(num_seeds, num_rows) - 1) ** 2
+    return _Estimate(value=value, variance=total / d_SN.size, freedom=max(1.0, min(satterthwaite, cap)))
+
+
+def _settled(variance: float, d_SN: np.ndarray) -> float:
+    """Variance that is only rounding is none."""
+    return 0.0 if variance <= (1e-12 * np.abs(d_SN).max()) ** 2 else variance
+
+
+def _p_value(effect: _Estimate, *, count: int) -> float:
+    if effect.variance > 0:
+        return float(2 * stdtr(effect.freedom, -abs(effect.value) / math.sqrt(effect.variance)))
+    return 1.0 if effect.value == 0 else 2.0 ** (1 - count)
+
+
+def _row_share(score_SN: np.ndarray) -> tuple[float, int]:
+    """Variance of the mean that comes from the rows, with its degrees of freedom."""
+    num_rows = score_SN.shape[1]
+    if num_rows == 1:
+        return 0.0, 1
+    return float(score_SN.mean(0).var(ddof=1)) / num_rows, num_rows - 1
