@@ -43,19 +43,24 @@ class Batch:
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
 class Dropout:
-    """Rates per candidate, and the streams that the masks are drawn from; training only."""
+    """Rates per candidate, and the streams that the masks are drawn from; training only.
+
+    Inputs and hidden units have streams of their own, so that a neighbour's input dropout does not shift
+    the masks of a candidate that has none.
+    """
 
     hidden_K1: Tensor
     input_K1: Tensor
-    streams: Streams
+    hidden_streams: Streams
+    input_streams: Streams
 
     def hidden(self, h_KNU: Tensor) -> Tensor:
         """Silence hidden units."""
-        return _silence(h_KNU, self.hidden_K1, self.streams)
+        return _silence(h_KNU, self.hidden_K1, self.hidden_streams)
 
     def inputs(self, x_KND: Tensor) -> Tensor:
         """Silence inputs."""
-        return _silence(x_KND, self.input_K1, self.streams)
+        return _silence(x_KND, self.input_K1, self.input_streams)
 
 
 def _silence(h: Tensor, rate_K1: Tensor, streams: Streams) -> Tensor:

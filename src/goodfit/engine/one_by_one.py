@@ -78,7 +78,7 @@ class OneByOne(Backend):
             return module(x, codes) if self._takes_codes else module(x)
         # a module draws from torch's own stream: give it the candidate's for the length of one forward pass
         with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(dropout.streams.next_seed(k))
+            torch.manual_seed(dropout.hidden_streams.next_seed(k))
             return module(x, codes) if self._takes_codes else module(x)
 
 

@@ -50,8 +50,10 @@ class Stack:
         self._steps_per_epoch = num_rows // self._batch_size
         plans = [candidate.plan for candidate in candidates]
         seeds = [candidate.seed for candidate in candidates]
-        self._orders = Streams(split.seed, "batches", seeds=seeds)
-        self._dropout_streams = Streams(split.seed, "dropout", seeds=seeds)
+        self._streams = {
+            purpose: Streams(split.seed, purpose, seeds=seeds)
+            for purpose in ("batches", "hidden dropout", "input dropout")
+        }
         self._descent = Descent(
             plans,
             self._backend.flat_KP,
@@ -129,7 +131,7 @@ class Stack:
 
     def _rows_of_epoch(self) -> Tensor:
         learn_KN = self._pool.learn_KN
-        return learn_KN.gather(1, self._orders.permutations(learn_KN.shape[1]))
+        return learn_KN.gather(1, self._streams["batches"].permutations(learn_KN.shape[1]))
 
     def _step(self, rows_KN: Tensor, step: int) -> None:
         rows_KB = rows_KN[:, step * self._batch_size : (step + 1) * self._batch_size]
@@ -186,8 +188,8 @@ class Stack:
         for part in (self._backend, self._pool, self._descent, self._probes, self._averaged, self._best):
             if part is not None:
                 part.keep(index_M)
-        self._orders.keep(places)
-        self._dropout_streams.keep(places)
+        for streams in self._streams.values():
+            streams.keep(places)
         self._change_KP = None if self._change_KP is None else self._change_KP[index_M]
         self._read_rates()
 
@@ -257,7 +259,8 @@ class Stack:
         self._dropout = Dropout(
             hidden_K1=self._column([plan.dropout for plan in plans]),
             input_K1=self._column([plan.input_dropout for plan in plans]),
-            streams=self._dropout_streams,
+            hidden_streams=self._streams["hidden dropout"],
+            input_streams=self._streams["input dropout"],
         )
         smoothing_K1 = self._column([plan.label_smoothing for plan in plans])
         self._smoothing_K1 = smoothing_K1 if smoothing_K1.any() else None

@@ -24,7 +24,7 @@ SCORED_TRAIN_ROWS = 2000
 USUAL_SECONDS = 15.0
 """What all references may cost, by nominal prices, where no time was set."""
 PROBE_ROWS = 500
-MOST_ENTRIES = 8_000_000
+MOST_ENTRIES = 4_000_000
 """Entries of the training matrix that boosting sees at most."""
 MOST_LEVELS = 50
 BOOSTING_ROUNDS = 100
@@ -55,8 +55,8 @@ class FittedReference:
 
     Attributes:
         record: Its scores.
-        validation_scores_N: Score of each validation row: 1 or 0 for classes, and for numbers the row's share of
-            R squared, :math:`1 - (y - \\hat y)^2 / \\mathrm{Var}(y)`.
+        validation_scores_N: Score of each validation row: 1 or 0 for classes, and for numbers the row's
+            share of R squared, :math:`1 - (y - \\hat y)^2 / \\mathrm{Var}(y)`.
         model: The fitted estimator of scikit-learn.
         kind: ``"classes"`` or ``"numbers"``.
     """
@@ -100,8 +100,10 @@ def references(
     bench = _Bench.of(split)
     deadline = None if seconds is None else time.monotonic() + seconds
     fitted = []
+    shares = 1.0
     for name, fit, share in bench.makers():
-        allowed = USUAL_SECONDS * share if deadline is None else share * (deadline - time.monotonic())
+        left = USUAL_SECONDS * shares if deadline is None else deadline - time.monotonic()
+        allowed, shares = left * share / shares, shares - share
         try:
             fitted.append(bench.examine(name, fit, allowed=allowed, measured=deadline is not None))
         except Exception as error:  # whatever scikit-learn cannot do here, the network may still do
@@ -140,21 +142,19 @@ class _Bench:
         )
 
     def makers(self) -> tuple[tuple[str, Fit, float], ...]:
-        """Name, fit, and share of the time then left."""
+        """Name, fit, and share of the time."""
         simplest = "majority" if self.kind == "classes" else "mean"
         return (
             (simplest, self.fit_constant, 0.05),
-            ("linear", self.fit_linear, 0.25),
-            ("k nearest neighbours", self.fit_neighbours, 0.40),
-            ("gradient boosting", self.fit_boosting, 0.90),
+            ("linear", self.fit_linear, 0.20),
+            ("k nearest neighbours", self.fit_neighbours, 0.35),
+            ("gradient boosting", self.fit_boosting, 0.40),
         )
 
     def examine(self, name: str, fit: Fit, *, allowed: float, measured: bool) -> FittedReference:
         start = time.monotonic()
         with warnings.catch_warnings():
-            warnings.simplefilter(
-                "ignore"
-            )  # a linear model that has not converged is a reference all the same
+            warnings.simplefilter("ignore")  # a model that has not converged is still a reference
             model, num_rows = fit(allowed, measured)
             seen = slice(min(num_rows, SCORED_TRAIN_ROWS))
             train_N = _row_scores(model.predict(self.x_NF[seen]), self.y_N[seen], kind=self.kind)
@@ -177,8 +177,8 @@ class _Bench:
     def fit_linear(self, allowed: float, measured: bool) -> tuple[Any, int]:
         from sklearn.linear_model import LogisticRegression, Ridge
 
-        model = self._encoded(LogisticRegression(max_iter=200) if self.kind == "classes" else Ridge())
-        nominal = 4e-8 * self.x_NF.shape[1] * self._num_classes
+        model = self._encoded(LogisticRegression(max_iter=100) if self.kind == "classes" else Ridge())
+        nominal = 5e-8 * self.x_NF.shape[1] * self._num_classes
         row_price = self._time_rows(model) if measured else nominal
         return self._fit_within(model, rows=allowed / row_price)
 
@@ -188,8 +188,9 @@ class _Bench:
         kind = KNeighborsClassifier if self.kind == "classes" else KNeighborsRegressor
         model = self._encoded(kind(n_neighbors=min(5, len(self.y_N)), weights="distance"))
         num_asked = len(self.validation_y_N) + min(len(self.y_N), SCORED_TRAIN_ROWS)
-        row_price = (self._time_asking(model) if measured else 1e-9 * self.x_NF.shape[1]) * num_asked
-        return self._fit_within(model, rows=allowed / row_price)
+        nominal = 5e-9 + 5e-11 * self.x_NF.shape[1]
+        pair_price = self._time_asking(model) if measured else nominal
+        return self._fit_within(model, rows=allowed / (pair_price * num_asked))
 
     def fit_boosting(self, allowed: float, measured: bool) -> tuple[Any, int]:
         start = time.monotonic()
@@ -241,7 +242,8 @@ class _Bench:
         kind = HistGradientBoostingClassifier if self.kind == "classes" else HistGradientBoostingRegressor
         model = kind(
             max_iter=rounds,
-            learning_rate=min(0.5, 10 / rounds),  # fewer rounds take longer strides
+            learning_rate=min(0.3, 10 / rounds),  # fewer rounds take longer strides
+            l2_regularization=1.0,  # without it rare classes make it fall apart
             early_stopping=False,
             categorical_features=list(range(self.num_codes)) or None,
             random_state=self.seed,

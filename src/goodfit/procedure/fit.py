@@ -211,7 +211,9 @@ def run_recipe(
 def _references(split: Split, budget: Budget, journal: Journal) -> tuple[FittedReference, ...]:
     journal.doing("training the reference models", fraction=0.02, seconds_left=None)
     seconds = REFERENCES_SHARE * budget.seconds if budget.is_timed else None
-    compared = references(split, seconds=seconds)
+    compared = references(
+        split, seconds=seconds, skipped=lambda why: journal.not_checked.setdefault("references", why)
+    )
     for reference in compared:
         journal.listener(reference.record)
     return compared

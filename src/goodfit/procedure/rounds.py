@@ -19,7 +19,7 @@ from goodfit.procedure.journal import Journal
 from goodfit.procedure.questions import Bar, ask
 from goodfit.procedure.run import Answer
 from goodfit.recipe.order import remedies_for, treatments
-from goodfit.recipe.remedy import Treatment
+from goodfit.recipe.remedy import Remedy, Treatment
 
 PACE_SECONDS = 0.12
 ROUND_SHARE = 0.6
@@ -59,9 +59,11 @@ class Recipe:
                 return "both answers are yes"
             if self.round > MAX_ROUNDS:
                 return f"{MAX_ROUNDS} rounds of trials are over"
-            trial = self._try_remedies(question)
-            if trial is None or not self._keep_best(trial, question):
-                return self._give_up(question, was_tried=trial is not None)
+            while (trial := self._try_remedies(question)) is not None:
+                if self._keep_best(trial):
+                    break
+            else:
+                return self._give_up(question)
             self.round += 1
 
     def _question_to_treat(self) -> Question | None:
@@ -83,16 +85,19 @@ class Recipe:
         return self.journal.find(catalogue.findings(self.arm.histories))
 
     def _try_remedies(self, question: Question) -> Trial | None:
-        remedies = remedies_for(question, self._find(question))
-        without = {*self.unsuited, *(v.remedy for v in self.journal.verdicts if v.kept)}
-        wanted = [
-            treatment
-            for treatment in treatments(remedies, self.arm.plan, without=without)
-            if treatment.name not in self.hopeless
-        ]
-        chosen = self._affordable(wanted)
-        if not chosen:
-            return None
+        """Try the remedies made for what was found; if there is none of them left, all others of this question."""
+        for remedies in remedies_for(question, self._find(question)):
+            chosen = self._affordable(self._untried(remedies))
+            if chosen:
+                return self._try_out(chosen, question)
+        return None
+
+    def _untried(self, remedies: Sequence[Remedy]) -> list[Treatment]:
+        without = {*self.unsuited, *(verdict.remedy for verdict in self.journal.verdicts if verdict.kept)}
+        possible = treatments(remedies, self.arm.plan, without=without)
+        return [treatment for treatment in possible if treatment.name not in self.hopeless]
+
+    def _try_out(self, chosen: Sequence[Treatment], question: Question) -> Trial:
         trial = try_out(
             chosen,
             self.arm,
@@ -130,7 +135,7 @@ class Recipe:
         ]
         return measure_pace(population, self.split, seconds=PACE_SECONDS) * group[0].plan.epochs
 
-    def _keep_best(self, trial: Trial, question: Question) -> bool:
+    def _keep_best(self, trial: Trial) -> bool:
         """Put the proven treatment with the best result into the plan; the loop then goes on from there."""
         helped = [
             (round(verdict.treated, 3), -place)
@@ -140,7 +145,7 @@ class Recipe:
         self.hopeless |= {
             treatment.name
             for treatment, verdict in zip(trial.treatments, trial.verdicts, strict=True)
-            if verdict.effect.value <= 0
+            if verdict.outcome != "helped"
         }
         best = -max(helped)[1] if helped else None
         self.journal.judge(trial, kept=None if best is None else trial.treatments[best].name)
@@ -153,8 +158,8 @@ class Recipe:
         self.arm = TrainedArm(name=CONTROL, plan=plan, members=members)
         return True
 
-    def _give_up(self, question: Question, *, was_tried: bool) -> str:
-        out_of_budget = not was_tried and bool(self.journal.untried)
+    def _give_up(self, question: Question) -> str:
+        out_of_budget = bool(self.journal.untried)
         answer = self._ask(question, nothing_left=not out_of_budget)
         if question == "training" and answer.good:
             answer = self._ask("testing", nothing_left=not out_of_budget)

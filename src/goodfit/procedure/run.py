@@ -7,29 +7,11 @@ from typing import Literal
 
 from goodfit.diagnosis.finding import Finding
 from goodfit.engine.history import Harness, History
+from goodfit.evidence.references import Reference
 from goodfit.evidence.verdict import Interval, Verdict
 
 FORMAT = 1
 """Version of the record; a reader refuses a higher one."""
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Reference:
-    """A reference model trained on the same split.
-
-    Attributes:
-        name: Such as ``"majority"``, ``"linear"``, ``"k nearest neighbours"``, ``"gradient boosting"``.
-        train_score: Score on the training rows it saw.
-        validation_score: Score on the validation rows.
-        num_rows: Training rows it saw (large data is sampled, and the report says so).
-        seconds: What it cost.
-    """
-
-    name: str
-    train_score: float
-    validation_score: float
-    num_rows: int
-    seconds: float
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -84,7 +84,7 @@ BEYOND_ON_TRAINING = (
         code="he-init",
         question="training",
         sentence="start with weights scaled for the activation (He)",
-        edit=_setting("initialisation", "he", on=(MLP,)),
+        edit=_setting("initialisation", "he", on=(MLP, CNN)),
         source="beyond",
     ),
     Remedy(
@@ -209,6 +209,14 @@ BEYOND_ON_TESTING = (
         sentence="make the hidden layers {dose} times as wide",
         edit=_smaller,
         doses=(0.5,),
+        source="beyond",
+    ),
+    Remedy(
+        code="fewer-layers",
+        question="testing",
+        sentence="keep only the first {dose} hidden layers",
+        edit=_shallower,
+        doses=(3.0,),
         source="beyond",
     ),
 )

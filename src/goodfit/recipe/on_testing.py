@@ -51,21 +51,21 @@ ON_TESTING = (
         question="testing",
         sentence="add L2 regularisation of strength {dose} to the loss",
         edit=_l2,
-        doses=(1e-3, 1e-2, 1e-4),
+        doses=(1e-2, 1e-3, 1e-1),
     ),
     Remedy(
         code="weight-decay",
         question="testing",
         sentence="let the weights decay at rate {dose}",
         edit=_weight_decay,
-        doses=(0.1, 1.0, 0.01),
+        doses=(1.0, 0.1, 10.0),
     ),
     Remedy(
         code="l1",
         question="testing",
         sentence="add L1 regularisation of strength {dose} to the loss",
         edit=_l1,
-        doses=(1e-4, 1e-3, 1e-5),
+        doses=(1e-3, 1e-4, 1e-2),
     ),
 )
 

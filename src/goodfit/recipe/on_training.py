@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import replace
 
 from goodfit.engine.plan import Plan
-from goodfit.nets.mlp import MLP
 from goodfit.recipe.remedy import Edit, Remedy
 from goodfit.rules.base import rule_named
 
@@ -16,11 +15,8 @@ def activation(name: str) -> Edit:
     def edit(plan: Plan, dose: float) -> Plan:
         if plan.network.activation == name:
             return plan
-        network = replace(plan.network, activation=name)
-        if isinstance(network, MLP) and network.initialisation == "torch":
-            # torch's own start shrinks signals layer by layer; a deep network would not learn with any activation
-            network = replace(network, initialisation="he")
-        return replace(plan, network=network)
+        # a start made for another activation shrinks or blows up signals layer by layer, so both change together
+        return replace(plan, network=replace(plan.network, activation=name, initialisation="he"))
 
     return edit
 

@@ -14,20 +14,21 @@ from goodfit.recipe.remedy import Remedy, Treatment
 RECIPE = (*ON_TRAINING, *BEYOND_ON_TRAINING, *ON_TESTING, *BEYOND_ON_TESTING)
 
 
-def remedies_for(question: str, findings: Sequence[Finding]) -> tuple[Remedy, ...]:
-    """List the remedies of one question, those made for the findings first.
+def remedies_for(question: str, findings: Sequence[Finding]) -> tuple[tuple[Remedy, ...], ...]:
+    """List the remedies of one question in the order to try them: first those made for what was found.
 
     Args:
         question: ``"training"`` or ``"testing"``.
-        findings: What was found; findings of the other question are not listened to.
+        findings: What was found; remedies of the other question that they may name are not listened to.
 
     Returns:
-        Remedies named by findings in the findings' order, then the rest in the recipe's order.
+        Two groups: remedies that the findings name, in the findings' order, and all others in the
+        recipe's order. The second is tried when the first does not help.
     """
     known = {remedy.code: remedy for remedy in RECIPE if remedy.question == question}
-    named = [code for finding in findings if finding.question != _other(question) for code in finding.remedies]
-    order = dict.fromkeys([*(code for code in named if code in known), *known])
-    return tuple(known[code] for code in order)
+    named = dict.fromkeys(code for finding in findings for code in finding.remedies if code in known)
+    first = tuple(known[code] for code in named)
+    return first, tuple(remedy for code, remedy in known.items() if code not in named)
 
 
 def treatments(
@@ -55,6 +56,3 @@ def treatments(
                 result.append(Treatment(remedy=remedy, dose=remedy.doses[rank], plan=treated))
     return tuple(result)
 
-
-def _other(question: str) -> str:
-    return "testing" if question == "training" else "training"

@@ -136,3 +136,8 @@ def verdict_of(arm: Arm, run: Run) -> Verdict | None:
         if same_trial and verdict.remedy in (code, arm.name) and (not dose or dose in words):
             return verdict
     return None
+
+
+def is_control(arm: Arm) -> bool:
+    """Whether an arm is the untreated plan."""
+    return arm.name == "as it is"
