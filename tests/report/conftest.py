@@ -108,10 +108,17 @@ def make_verdicts():
         make_verdict("adam", "update by Adam at lr 0.001", effect=interval(0.61), treated=0.72),
         make_verdict("momentum", "update by Momentum at lr 0.1", **none),
         make_verdict(
-            "lr-up", "multiply the learning rate by 10", **none | {"outcome": "harmed", "effect": interval(-0.06)}
+            "lr-up",
+            "multiply the learning rate by 10",
+            **none | {"outcome": "harmed", "effect": interval(-0.06)},
         ),
         make_verdict(
-            "adam", "update by Adam at lr 0.001", round=2, kept=True, effect=interval(0.031, 0.008), control=0.96
+            "adam",
+            "update by Adam at lr 0.001",
+            round=2,
+            kept=True,
+            effect=interval(0.031, 0.008),
+            control=0.96,
         ),
         make_verdict(
             "dropout",
@@ -266,7 +273,13 @@ def make_finding(**changes):
         question="training",
         message="the first layer's gradient is 1.0e-07 of the last layer's; below 1.0e-03 it does not learn",
         evidence=(
-            Evidence(what="gradient norm, first over last layer", value=1.02e-7, limit=1e-3, layer="layers.0", epoch=0),
+            Evidence(
+                what="gradient norm, first over last layer",
+                value=1.02e-7,
+                limit=1e-3,
+                layer="layers.0",
+                epoch=0,
+            ),
             Evidence(what="gradient norm", value=5.1e-8, limit=1e-4, layer="layers.0", epoch=2),
         ),
         remedies=("relu", "adam", "batch-norm"),
@@ -298,7 +311,9 @@ def endless_run():
     """Sixty verdicts in twelve rounds, a hundred classes, forty columns, long words."""
     long = "x" * 120
     verdicts = tuple(
-        make_verdict(f"remedy-{i}", f"do number {i} {long if i == 7 else ''}", round=1 + i // 5, kept=i % 5 == 0)
+        make_verdict(
+            f"remedy-{i}", f"do number {i} {long if i == 7 else ''}", round=1 + i // 5, kept=i % 5 == 0
+        )
         for i in range(60)
     )
     return make_run(

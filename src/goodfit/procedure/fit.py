@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 import time as clock
 from collections.abc import Callable, Sequence
@@ -254,8 +255,14 @@ def _train_as_it_is(
 
 
 def _unshortened(plan: Plan, shortened: Plan, epochs: int) -> Plan:
-    """Give the final training the epochs that the trials had no time for."""
-    return with_epochs(plan, max(plan.epochs, round(plan.epochs * epochs / shortened.epochs)))
+    """Give the final training the epochs that the trials had no time for.
+
+    How a longer training ends is not proven, so it keeps the weights of its best epoch, as early stopping does.
+    """
+    if shortened.epochs == epochs:
+        return plan
+    longer = with_epochs(plan, round(plan.epochs * epochs / shortened.epochs))
+    return dataclasses.replace(longer, patience=longer.patience or longer.epochs)
 
 
 def _unsuited(split: Split) -> dict[str, str]:

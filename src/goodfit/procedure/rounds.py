@@ -13,6 +13,7 @@ from goodfit.diagnosis import testing, training
 from goodfit.diagnosis.finding import Finding
 from goodfit.engine.candidate import Candidate
 from goodfit.engine.loop import measure_pace
+from goodfit.engine.plan import Plan
 from goodfit.evidence.trial import CONTROL, Question, TrainedArm, Trial, try_out
 from goodfit.procedure.budget import Budget
 from goodfit.procedure.journal import Journal
@@ -40,6 +41,7 @@ class Recipe:
         arm: The plan so far, trained on all seeds.
         round: How often the loop has come back.
         hopeless: Treatments that showed no gain on the way; they are not tried again.
+        left_behind: Plans that a proven remedy has replaced; no treatment leads back to one.
     """
 
     split: Split
@@ -50,6 +52,7 @@ class Recipe:
     arm: TrainedArm
     round: int = 1
     hopeless: set[str] = dataclasses.field(default_factory=set)
+    left_behind: list[Plan] = dataclasses.field(default_factory=list)
 
     def run(self) -> str:
         """Go round until both answers are yes or nothing more can be done; returns why it ended."""
@@ -95,7 +98,7 @@ class Recipe:
     def _untried(self, remedies: Sequence[Remedy]) -> list[Treatment]:
         without = {*self.unsuited, *(verdict.remedy for verdict in self.journal.verdicts if verdict.kept)}
         possible = treatments(remedies, self.arm.plan, without=without)
-        return [treatment for treatment in possible if treatment.name not in self.hopeless]
+        return [t for t in possible if t.name not in self.hopeless and t.plan not in self.left_behind]
 
     def _try_out(self, chosen: Sequence[Treatment], question: Question) -> Trial:
         trial = try_out(
@@ -153,6 +156,7 @@ class Recipe:
             return False
         chosen = trial.treatments[best]
         members = trial.arms[best].members
+        self.left_behind.append(self.arm.plan)
         ensemble = self.arm.plan.ensemble or chosen.plan.ensemble
         plan = dataclasses.replace(chosen.plan, ensemble=ensemble)
         self.arm = TrainedArm(name=CONTROL, plan=plan, members=members)

@@ -17,7 +17,7 @@ from goodfit.nets.given import Given
 from goodfit.nets.mlp import MLP
 from goodfit.nets.network import Network
 from goodfit.rules.base import rule_named
-from goodfit.rules.schedules import Constant, Cosine, Schedule
+from goodfit.rules.schedules import Cosine
 
 USUAL_LR = {
     "gradient-descent": 0.1,
@@ -61,31 +61,41 @@ class Wanted:
     class_weights: tuple[float, ...] = ()
 
     @property
-    def names_a_plan(self) -> bool:
-        """Whether the user described how to train, so that nothing may be added to it."""
-        return self.rule is not None or self.lr is not None or self.loss is not None
+    def is_silent(self) -> bool:
+        """Whether the user left the plan to goodfit: no network, rule, rate or loss of their own."""
+        said = (self.model, self.network, self.hidden, self.activation, self.rule, self.lr, self.loss)
+        return all(word is None for word in said)
 
 
 def plan_as_it_is(wanted: Wanted, split: Split) -> Plan:
     """Make the plan to start from.
 
-    Where the user named a rule, a rate or a loss, the rest is the plainest there is (constant rate), because a plan under
-    examination must not be improved in secret. Otherwise it is a sound one for the data.
+    Where the user said anything about the network or its training, the rest is the plainest there is, because a plan
+    under examination must not be improved in secret. Otherwise it is a sound one for the data: numbers shown
+    also through a piecewise-linear basis, a rate that falls to zero, early stopping, and the vote of all seeds.
     """
     num_rows = len(split.train_index)
     batch_size = wanted.batch_size or _usual_batch(num_rows)
     steps = max(1, num_rows // min(batch_size, num_rows))
-    loss = _loss(wanted, split)
     name = wanted.rule or "adam"
-    lr = wanted.lr if wanted.lr is not None else USUAL_LR.get(name, 1e-3)
-    schedule: Schedule = Constant() if wanted.names_a_plan else Cosine(warmup=0.05)
-    return Plan(
+    plan = Plan(
         network=_network(wanted, split),
-        loss=loss,
-        rule=rule_named(name, lr=lr),
-        schedule=schedule,
+        loss=_loss(wanted, split),
+        rule=rule_named(name, lr=USUAL_LR.get(name, 1e-3) if wanted.lr is None else wanted.lr),
         epochs=wanted.epochs or min(200, max(15, round(USUAL_STEPS / steps))),
         batch_size=batch_size,
+    )
+    return _sound(plan, split) if wanted.is_silent else plan
+
+
+def _sound(plan: Plan, split: Split) -> Plan:
+    has_numbers = len(split.input_names("expanded")) > len(split.input_names("scaled"))
+    return dataclasses.replace(
+        plan,
+        inputs="expanded" if split.kind == "table" and has_numbers else "scaled",
+        schedule=Cosine(warmup=0.05),
+        patience=max(5, plan.epochs // 3),
+        ensemble=True,
     )
 
 
@@ -102,7 +112,7 @@ def _network(wanted: Wanted, split: Split) -> Network:
         return MLP(widths=wanted.hidden, **chosen)
     if split.kind == "images" and min(split.input_shape()[1:]) >= 8:
         return CNN(channels=(16, 32), **chosen)
-    start = {} if wanted.names_a_plan else {"initialisation": "he"}
+    start = {"initialisation": "he"} if wanted.is_silent else {}
     return MLP(widths=(128, 128), **chosen, **start)
 
 

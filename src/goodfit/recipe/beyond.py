@@ -204,6 +204,13 @@ BEYOND_ON_TESTING = (
         source="beyond",
     ),
     Remedy(
+        code="plain-inputs",
+        question="testing",
+        sentence="show every number only once, without the piecewise-linear basis",
+        edit=lambda plan, dose: replace(plan, inputs="scaled") if plan.inputs == "expanded" else plan,
+        source="beyond",
+    ),
+    Remedy(
         code="smaller",
         question="testing",
         sentence="make the hidden layers {dose} times as wide",

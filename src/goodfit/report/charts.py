@@ -35,7 +35,8 @@ COLOURS = {
 
 INK, MUTED, LINE, TRAIN, VALIDATION, CONTEXT = COLOURS.values()
 SIZE = (3.6, 2.25)
-STYLE: dict[str, Any] = {
+FEW_TIMES = 50
+STYLE: Any = {
     "svg.fonttype": "none",
     "svg.hashsalt": "goodfit",
     "font.size": 9,
@@ -56,7 +57,11 @@ STYLE: dict[str, Any] = {
 
 
 def learning_curves(
-    lines: Sequence[tuple[Band, str]], *, says: str, bar: float | None = None, limits: tuple[float, float] | None
+    lines: Sequence[tuple[Band, str]],
+    *,
+    says: str,
+    bar: float | None = None,
+    limits: tuple[float, float] | None,
 ) -> Markup:
     """Draw curves over epochs, each with its band over seeds.
 
@@ -121,7 +126,16 @@ def over_depth_and_epochs(
             shown_LE = np.ma.masked_less_equal(shown_LE, 0)
         layers = np.arange(1, len(values_LE) + 1)
         norm = _log_norm(shown_LE) if logarithmic else Normalize(0, 1)
-        mesh = axes.pcolormesh(epochs_E, layers, shown_LE, norm=norm, cmap="cividis", shading="nearest")
+        mesh = axes.pcolormesh(
+            epochs_E,
+            layers,
+            shown_LE,
+            norm=norm,
+            cmap="cividis",
+            shading="nearest",
+            edgecolors="face",
+            linewidth=0.3,
+        )
         axes.set_xlabel("epoch")
         axes.set_ylabel("layer")
         for axis in (axes.xaxis, axes.yaxis):
@@ -130,7 +144,7 @@ def over_depth_and_epochs(
         axes.grid(False)
         axes.set_position((0.14, 0.2, 0.66, 0.76))
         bar = figure.colorbar(mesh, cax=figure.add_axes((0.83, 0.2, 0.03, 0.76)))
-        bar.outline.set_visible(False)  # type: ignore[operator]
+        bar.outline.set_visible(False)
         if logarithmic:
             _label_powers(bar.ax.yaxis)
         return _inline(figure, says)
@@ -144,16 +158,18 @@ def _empty() -> tuple[Figure, Axes]:
 
 
 def _logarithmic(axes: Axes, *curves: np.ndarray) -> None:
-    """A logarithmic axis where there is anything to show on one."""
-    values = np.concatenate([np.ravel(values) for values in curves]) if curves else np.array([])
-    if not (np.isfinite(values) & (values > 0)).any():
-        return
-    axes.set_yscale("log")
-    _label_powers(axes.yaxis)
+    """A logarithmic axis where values differ by powers of ten, else a plain one from zero."""
+    values = np.concatenate([np.ravel(values) for values in curves])
+    values = values[np.isfinite(values) & (values > 0)]
+    if len(values) and values.max() > FEW_TIMES * values.min():
+        axes.set_yscale("log")
+        _label_powers(axes.yaxis)
+    else:
+        axes.set_ylim(bottom=0)
 
 
 def _label_powers(axis: Axis) -> None:
-    """Label a logarithmic axis in plain letters: matplotlib's own formulas take a third of all drawing time."""
+    """Label a logarithmic axis in plain letters; matplotlib's formulas take a third of all drawing time."""
     axis.set_major_locator(LogLocator(numticks=6))
     axis.set_minor_locator(NullLocator())
     axis.set_major_formatter(FuncFormatter(lambda value, _: _power_of_ten(value)))
@@ -192,7 +208,9 @@ def _adapted(svg: str, says: str) -> str:
     svg = re.sub(r"(font: [\d.]+px) [^;\"]*", r"\1 var(--sans)", svg)
     svg = re.sub(r"\s*\n\s*", " ", svg)
     mark = hashlib.sha256(svg.encode()).hexdigest()[:8]
-    svg = re.sub(r'( id="|url\(#|href="#)', rf"\g<1>{mark}-", svg)  # names are unique in a page, not only in a chart
+    svg = re.sub(
+        r'( id="|url\(#|href="#)', rf"\g<1>{mark}-", svg
+    )  # names are unique in a page, not only in a chart
     title = html.escape(says)
     view = re.search(r'viewBox="[^"]*"', svg)
     start = f'<svg {view[0] if view else ""} role="img" aria-label="{title}"><title>{title}</title>'

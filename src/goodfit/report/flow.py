@@ -81,7 +81,9 @@ def _plan(run: Run) -> Box:
     plan = dict(run.plan)
     rule = " at lr ".join(plan[word] for word in ("rule", "lr") if word in plan)
     steps = [("function set", plan.get("network")), ("goodness", plan.get("loss")), ("pick the best", rule)]
-    lines = tuple(_short(f"{place}  {what}: {value}") for place, (what, value) in enumerate(steps, 1) if value)
+    lines = tuple(
+        _short(f"{place}  {what}: {value}") for place, (what, value) in enumerate(steps, 1) if value
+    )
     return Box(title="Train by the plan", lines=lines, visited=True)
 
 

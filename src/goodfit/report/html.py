@@ -10,7 +10,7 @@ import jinja2
 from markupsafe import Markup
 
 from goodfit.evidence.verdict import Interval, Verdict
-from goodfit.procedure.run import Run
+from goodfit.procedure.run import Answer, Run
 from goodfit.report import wording
 from goodfit.report.flow import flow_of
 from goodfit.report.pictures import layer_panels, learning_panels
@@ -33,7 +33,7 @@ class Round:
     """What was asked in one round, and what was tried for it."""
 
     number: int
-    answers: tuple
+    answers: tuple[Answer, ...]
     verdicts: tuple[Verdict, ...]
 
 
@@ -51,23 +51,27 @@ def render(run: Run) -> str:
         >>> from goodfit.store.record import load_run
         >>> page = render(load_run("goodfit-run"))  # doctest: +SKIP
     """
-    return _pages().get_template("report.html").render(
-        run=run,
-        flow=flow_of(run),
-        rounds=rounds_of(run),
-        learning=learning_panels(run),
-        layers=layer_panels(run),
-        scale=scale_of(verdict.effect for verdict in run.verdicts),
-        helped_too=wording.not_kept(run, "helped"),
-        not_shown=wording.not_kept(run, "not shown"),
-        harmed=wording.not_kept(run, "harmed"),
-        best_reference=max((r.validation_score for r in run.references), default=None),
+    return (
+        _pages()
+        .get_template("report.html")
+        .render(
+            run=run,
+            flow=flow_of(run),
+            rounds=rounds_of(run),
+            learning=learning_panels(run),
+            layers=layer_panels(run),
+            scale=scale_of(verdict.effect for verdict in run.verdicts),
+            helped_too=wording.not_kept(run, "helped"),
+            not_shown=wording.not_kept(run, "not shown"),
+            harmed=wording.not_kept(run, "harmed"),
+            best_reference=max((r.validation_score for r in run.references), default=None),
+        )
     )
 
 
 def rounds_of(run: Run) -> tuple[Round, ...]:
     """Sort answers and verdicts by round."""
-    numbers = sorted({entry.round for entry in (*run.answers, *run.verdicts)})
+    numbers = sorted({answer.round for answer in run.answers} | {verdict.round for verdict in run.verdicts})
     return tuple(
         Round(
             number=number,
@@ -81,8 +85,7 @@ def rounds_of(run: Run) -> tuple[Round, ...]:
 def scale_of(effects: Iterable[Interval]) -> Scale:
     """Choose an axis that holds zero and every finite interval, with a margin.
 
-    An interval that is wider than all others' values together would make the rest invisible, so the axis ends at
-    three times the largest value.
+    One very wide interval would make the rest invisible, so the axis ends at three times the largest value.
     """
     effects = tuple(effects)
     reach = 3 * max((abs(effect.value) for effect in effects), default=0.0) or 1.0
@@ -103,7 +106,18 @@ def _pages() -> jinja2.Environment:
         lstrip_blocks=True,
         finalize=_printable,
     )
-    names = ("number", "signed", "between", "effect", "chance", "duration", "metric", "headline", "count", "listed")
+    names = (
+        "number",
+        "signed",
+        "between",
+        "effect",
+        "chance",
+        "duration",
+        "metric",
+        "headline",
+        "count",
+        "listed",
+    )
     pages.filters |= {name: getattr(wording, name) for name in names}
     pages.globals["last_answer"] = wording.last_answer
     return pages

@@ -79,8 +79,13 @@ def _pictures(arm: Arm, run: Run, control: Arm | None) -> Iterator[Picture]:
     """The scores of an arm; for the first and the last plan its loss too."""
     yield _learning(arm, run, control)
     if arm.name in NAMES:
-        lines = [(_curve(arm, "validation_loss"), charts.VALIDATION), (_curve(arm, "train_loss"), charts.TRAIN)]
-        ends = f"{wording.number(_last(lines[1][0]))} training, {wording.number(_last(lines[0][0]))} validation"
+        lines = [
+            (_curve(arm, "validation_loss"), charts.VALIDATION),
+            (_curve(arm, "train_loss"), charts.TRAIN),
+        ]
+        ends = (
+            f"{wording.number(_last(lines[1][0]))} training, {wording.number(_last(lines[0][0]))} validation"
+        )
         title = f"{NAMES[arm.name]}: loss"
         drawn = charts.learning_curves(lines, says=f"{title}: {ends}", limits=None)
         yield Picture(title=title, note=ends, svg=drawn)
@@ -90,7 +95,7 @@ def _learning(arm: Arm, run: Run, control: Arm | None) -> Picture:
     verdict = wording.verdict_of(arm, run)
     behind = [(_curve(control, "train_score"), charts.CONTEXT)] if control and control is not arm else []
     train, validation = _curve(arm, "train_score"), _curve(arm, "validation_score")
-    endings = [history.ending for history in arm.histories]
+    endings: list[str] = [history.ending for history in arm.histories]
     odd = [wording.count(endings.count(word), f"seed {word}", f"seeds {word}") for word in _unusual(endings)]
     ends = f"{wording.number(_last(train))} training, {wording.number(_last(validation))} validation"
     title = verdict.sentence if verdict else NAMES.get(arm.name, arm.name)
@@ -117,7 +122,10 @@ def _compared(arms: list[Arm]) -> Iterator[Picture]:
             (_last_of_each(layer_grid(arm.histories, name)[1]), colour)
             for arm, colour in zip(arms, colours, strict=False)
         ]
-        ends = "; ".join(f"first {wording.number(v[0])}, last {wording.number(v[-1])}" for v, _ in lines)
+        ends = "; ".join(
+            f"{name}: {wording.number(values_L[0])} first, {wording.number(values_L[-1])} last"
+            for name, (values_L, _) in zip(("came", "now"), lines, strict=False)
+        )
         says = f"{title} over depth, layer by layer: {ends}"
         yield Picture(title=title, note=ends, svg=charts.over_depth(lines, says=says, logarithmic=is_log))
 

@@ -19,19 +19,20 @@ MOST_REMEDIES = 5
 MOST_FINDINGS = 3
 
 
-def summarise(run: Run, console: Console, *, folder: str | Path) -> None:
+def summarise(run: Run, console: Console, *, folder: str | Path, page: str | Path) -> None:
     """Print what was asked, proven and found, and where the files are.
 
     Args:
         run: The record.
         console: Where to print.
         folder: Where the run lies.
+        page: Where its report lies.
     """
-    for line in _lines(run, folder):
+    for line in _lines(run, folder, page):
         console.print(line, highlight=False, soft_wrap=True)
 
 
-def _lines(run: Run, folder: str | Path) -> Iterator[Text]:
+def _lines(run: Run, folder: str | Path, page: str | Path) -> Iterator[Text]:
     good = run.good_on_training and run.good_on_testing
     yield Text()
     yield _cut(wording.headline(run), STYLES["good" if good else "bad"])
@@ -41,10 +42,12 @@ def _lines(run: Run, folder: str | Path) -> Iterator[Text]:
     yield from _findings(run)
     yield from _left_over(run)
     yield _cut(f"  Stopped      {run.stopped_because}")
-    spent = f"{wording.count(run.num_trainings, 'training')} in {wording.duration(run.seconds)}, seed {run.seed}"
+    spent = (
+        f"{wording.count(run.num_trainings, 'training')} in {wording.duration(run.seconds)}, seed {run.seed}"
+    )
     yield _cut(f"  Spent        {spent}")
     yield _path("  Run          ", f"{folder}")
-    yield _path("  Report       ", f"{Path(folder) / 'report.html'}")
+    yield _path("  Report       ", f"{page}")
 
 
 def _questions(run: Run) -> Iterator[Text]:

@@ -1,11 +1,11 @@
 """A run folder: the record, the trained network, and everything needed to predict raw rows.
 
-    run.json              the record of the procedure
-    network.json          structure, sizes, view of the inputs, link, task
-    weights.safetensors   parameters and buffers of every member
-    preparation.*         how raw rows become inputs
-    model.py              the user's own network, if there is one
-    report.html           the report
+run.json              the record of the procedure
+network.json          structure, sizes, view of the inputs, link, task
+weights.safetensors   parameters and buffers of every member
+preparation.*         how raw rows become inputs
+model.py              the user's own network, if there is one
+report.html           the report
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from goodfit.data.task import Task
 from goodfit.errors import GoodfitError, RunFolderError
 from goodfit.nets.network import Network, Sizes
 from goodfit.procedure.fitted import Fitted, Predictor
+from goodfit.store.place import refuse_place
 from goodfit.store.record import RUN_FILE, encode_run, load_run
 from goodfit.store.staging import stage
 from goodfit.store.weights import load_weights, save_weights
@@ -29,7 +30,6 @@ from goodfit.store.weights import load_weights, save_weights
 NETWORK_FILE = "network.json"
 WEIGHTS_FILE = "weights.safetensors"
 MODEL_FILE = "model.py"
-USUAL_NAME = "goodfit-run"
 
 
 def save(
@@ -50,8 +50,8 @@ def save(
         RunFolderError: The place is taken or cannot be written to; it is then as it was before.
     """
     folder = Path(folder)
-    refuse_taken(folder, replace=replace)
-    with stage(folder) as temporary:
+    refuse_place(folder, replace=replace)
+    with stage(folder, replace=replace) as temporary:
         fitted.predictor.preparation.save(temporary)
         save_weights(fitted.predictor.weights, temporary / WEIGHTS_FILE)
         record = _describe(fitted.predictor, temporary)
@@ -85,30 +85,6 @@ def load(folder: str | Path) -> Fitted:
     return Fitted(run=run, predictor=predictor)
 
 
-def refuse_taken(folder: str | Path, *, replace: bool = False) -> None:
-    """Raise a :class:`RunFolderError` if a run must not be written to this place."""
-    folder = Path(folder)
-    if not folder.exists() and not folder.is_symlink():
-        return
-    if folder.is_dir() and not folder.is_symlink() and not any(folder.iterdir()):
-        return
-    if not (folder / RUN_FILE).is_file():
-        raise RunFolderError(f"{folder} exists and is not a run", fix="choose another place with --out")
-    if not replace:
-        raise RunFolderError(
-            f"{folder} holds a run already", fix="choose another place with --out, or replace it with --replace"
-        )
-
-
-def free_name(parent: str | Path = ".") -> Path:
-    """Find the first free name: ``goodfit-run``, ``goodfit-run-2``, and so on."""
-    place, number = Path(parent) / USUAL_NAME, 1
-    while place.exists() or place.is_symlink():
-        number += 1
-        place = place.with_name(f"{USUAL_NAME}-{number}")
-    return place
-
-
 def _describe(predictor: Predictor, folder: Path) -> dict[str, Any]:
     return {
         "network": _portable(predictor.network, folder).to_dict(),
@@ -123,17 +99,17 @@ def _portable(network: Any, folder: Path) -> Network:
     """Make the user's own network one that can be found again: its file is copied into the run folder."""
     factory = getattr(network, "factory", None)
     if factory is None:
-        return network  # type: ignore[no-any-return]
+        return network
     if callable(factory):
         if "<" in factory.__qualname__ or factory.__module__ == "__main__":
             raise RunFolderError(
-                f"the network comes from {factory.__qualname__}, which cannot be found again in another process",
+                f"the network comes from {factory.__qualname__}, and no other process can find that again",
                 fix='define it at the top of a file and give model="FILE.py:FUNCTION"',
             )
         return dataclasses.replace(network, factory=f"{factory.__module__}:{factory.__qualname__}")
     origin, _, name = factory.rpartition(":")
     if not origin.endswith(".py"):
-        return network  # type: ignore[no-any-return]
+        return network
     shutil.copyfile(origin, folder / MODEL_FILE)
     return dataclasses.replace(network, factory=f"{MODEL_FILE}:{name}")
 
@@ -144,17 +120,16 @@ def _read_network(folder: Path) -> dict[str, Any]:
         factory = record["network"].get("factory", "")
         if factory.startswith(f"{MODEL_FILE}:"):
             record["network"]["factory"] = str(folder / factory)
-        return record  # type: ignore[no-any-return]
+        return record
     except (OSError, ValueError, KeyError, AttributeError, TypeError) as error:
         raise _incomplete(folder, error) from error
 
 
 def _predictor(record: dict[str, Any], folder: Path) -> Predictor:
     try:
-        sizes = {name: tuple(v) if isinstance(v, list) else v for name, v in record["sizes"].items()}
         return Predictor(
             network=Network.from_dict(record["network"]),
-            sizes=Sizes(**sizes),
+            sizes=_sizes(record["sizes"]),
             inputs=record["inputs"],
             link=record["link"],
             weights=load_weights(folder / WEIGHTS_FILE),
@@ -165,6 +140,14 @@ def _predictor(record: dict[str, Any], folder: Path) -> Predictor:
         raise
     except (KeyError, TypeError, AttributeError) as error:
         raise _incomplete(folder, error) from error
+
+
+def _sizes(record: dict[str, Any]) -> Sizes:
+    return Sizes(
+        inputs=tuple(record["inputs"]),
+        cardinalities=tuple(record["cardinalities"]),
+        outputs=record["outputs"],
+    )
 
 
 def _incomplete(folder: Path, error: Exception) -> RunFolderError:

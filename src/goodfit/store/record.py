@@ -87,7 +87,8 @@ def _check_format(values: Any, name: str) -> None:
     found = values.get("format") if isinstance(values, dict) else None
     if not isinstance(found, int) or found < 1:
         raise RunFolderError(
-            f"{name} is not the record of a run", fix="give a folder that `goodfit fit` or `goodfit demo` wrote"
+            f"{name} is not the record of a run",
+            fix="give a folder that `goodfit fit` or `goodfit demo` wrote",
         )
     if found > FORMAT:
         raise RunFolderError(

@@ -17,11 +17,12 @@ from goodfit.errors import RunFolderError
 
 
 @contextlib.contextmanager
-def stage(folder: Path) -> Iterator[Path]:
+def stage(folder: Path, *, replace: bool = False) -> Iterator[Path]:
     """Open a temporary folder that takes the place of ``folder`` when the block ends well.
 
     Args:
-        folder: Where the folder shall appear; what is there is replaced as the last step.
+        folder: Where the folder shall appear.
+        replace: Whether what is there may be replaced, as the last step.
 
     Yields:
         The folder to write into.
@@ -37,16 +38,35 @@ def stage(folder: Path) -> Iterator[Path]:
             yield temporary
             temporary.chmod(0o777 & ~_umask())
             _flush(temporary)
-            _swap(temporary, folder)
+            _put(temporary, folder, replace=replace)
             _sync(folder.parent)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
 
 
-def _swap(temporary: Path, folder: Path) -> None:
-    """Put the new folder in place; the old one is moved aside first, and back if that fails."""
-    if not folder.exists():
-        temporary.rename(folder)
+def write_whole(path: Path, text: str) -> None:
+    """Write a text file that appears whole or not at all; one that is there is replaced.
+
+    Raises:
+        RunFolderError: The disk is full, or the place cannot be written to.
+    """
+    with _clear_errors(path):
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        try:
+            with open(handle, "w", encoding="utf-8") as file:
+                file.write(text)
+                file.flush()
+                os.fsync(file.fileno())
+            Path(name).chmod(0o666 & ~_umask())
+            Path(name).replace(path)
+        finally:
+            Path(name).unlink(missing_ok=True)
+
+
+def _put(temporary: Path, folder: Path, *, replace: bool) -> None:
+    """Put the new folder in place; an old one is moved aside first, and back if that fails."""
+    if not replace or not folder.exists():
+        temporary.rename(folder)  # fails if another process has filled the place in the meantime
         return
     aside = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}.old.")) / folder.name
     folder.rename(aside)

@@ -25,7 +25,10 @@ def save_weights(members: Sequence[Mapping[str, Tensor]], path: str | Path) -> N
         path: The file to write.
     """
     named = {
-        f"{place}/{name}": tensor.detach().cpu().contiguous().clone()  # clones, since members may share memory
+        f"{place}/{name}": tensor.detach()
+        .cpu()
+        .contiguous()
+        .clone()  # clones, since members may share memory
         for place, member in enumerate(members)
         for name, tensor in member.items()
     }
