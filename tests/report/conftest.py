@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import sys
 
 import numpy as np
 import pytest
@@ -382,3 +383,9 @@ def any_run(request):
 @pytest.fixture
 def patient():
     return make_run()
+
+
+@pytest.fixture
+def report():
+    """The makers of this file, for tests that need a run of their own."""
+    return sys.modules[__name__]

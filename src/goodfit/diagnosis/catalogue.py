@@ -83,7 +83,9 @@ BEFORE_TRAINING = (
         "harness",
     ),
     _entry("GF005", "non-finite-inputs", "error", "inputs hold NaN or infinity", "", "harness"),
-    _entry("GF006", "repeated-rows", "warning", "validation rows stand in the training rows too", "", "harness"),
+    _entry(
+        "GF006", "repeated-rows", "warning", "validation rows stand in the training rows too", "", "harness"
+    ),
     _entry("GF007", "imbalanced-classes", "info", "one class holds nearly all rows", "", "harness"),
     _entry(
         "GF008",
@@ -244,7 +246,5 @@ def page(code: str) -> str:
     if key not in CATALOGUE:
         close = difflib.get_close_matches(wanted.lower(), [*by_name, *(c.lower() for c in CATALOGUE)], n=1)
         hint = f"did you mean {close[0].upper() if close[0][:2] == 'gf' else close[0]}? " if close else ""
-        raise GoodfitError(
-            f"there is no finding {code!r}", fix=f"{hint}use one of {', '.join(CATALOGUE)}"
-        )
+        raise GoodfitError(f"there is no finding {code!r}", fix=f"{hint}use one of {', '.join(CATALOGUE)}")
     return importlib.resources.files("goodfit.diagnosis").joinpath("pages", f"{key}.md").read_text("utf-8")

@@ -43,8 +43,9 @@ def paired_effect(
     .. math:: \mathrm{Var}(\bar d) = \frac{M_S + M_N - M_{SN}}{SN}
 
     where :math:`M_S, M_N, M_{SN}` are the mean squares of the differences over seeds, over rows and of what
-    is left, as in a two-way analysis of variance with both ways random. Degrees of freedom are Satterthwaite's,
-    at most :math:`(\min(S, N) - 1)^2`: with two or three seeds a seed variance that looks small is mostly luck.
+    is left, as in a two-way analysis of variance with both ways random. Degrees of freedom are by
+    Satterthwaite, at most :math:`(\min(S, N) - 1)^2`: with two or three seeds a seed variance that looks
+    small is mostly luck.
     With one seed the rows alone speak, with one row the seeds alone.
 
     Args:

@@ -116,13 +116,14 @@ def try_out(
     *,
     question: Question,
     round: int,
+    tried: int = 0,
     deadline: float = math.inf,
     progress: Callable[[float], None] | None = None,
 ) -> Trial:
     """Train every treatment beside the control and judge each by the paired difference.
 
     The control was trained on the same seeds and batches, so it serves as it stands: training it again would give the
-    same numbers. The p-values are corrected by Holm's method for all treatments of the round.
+    same numbers. The p-values are corrected by Holm's method for all treatments tried on this control.
 
     Args:
         treatments: The arms to train.
@@ -130,6 +131,7 @@ def try_out(
         split: The data.
         question: Decides the rows: training rows or validation rows.
         round: Number of the round, for the record.
+        tried: Treatments tried on this control before, none of which helped.
         deadline: As in :func:`goodfit.engine.loop.train`.
         progress: As in :func:`goodfit.engine.loop.train`.
     """
@@ -148,7 +150,7 @@ def try_out(
         for t, arm in zip(treatments, arms, strict=True)
     ]
     effects = [paired_effect(before_SN, after_SN) for after_SN in after]
-    adjusted = holm([p_value for _, p_value in effects])
+    adjusted = holm([*(p_value for _, p_value in effects), *[1.0] * tried])[: len(effects)]
     metric = f"{question if question == 'training' else 'validation'} {split.task.metric}"
     verdicts = tuple(
         Verdict(

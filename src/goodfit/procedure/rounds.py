@@ -6,7 +6,7 @@ The first question comes first every time: a remedy for testing may have spoilt 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from goodfit.data.split import Split
 from goodfit.diagnosis import testing, training
@@ -20,7 +20,7 @@ from goodfit.procedure.journal import Journal
 from goodfit.procedure.questions import Bar, ask
 from goodfit.procedure.run import Answer
 from goodfit.recipe.order import remedies_for, treatments
-from goodfit.recipe.remedy import Remedy, Treatment
+from goodfit.recipe.remedy import Treatment
 
 PACE_SECONDS = 0.12
 ROUND_SHARE = 0.6
@@ -40,7 +40,8 @@ class Recipe:
         unsuited: Remedies that cannot be tried on this data, with the reason.
         arm: The plan so far, trained on all seeds.
         round: How often the loop has come back.
-        hopeless: Treatments that showed no gain on the way; they are not tried again.
+        hopeless: Treatments that are not tried again: those that harmed, and testing remedies not shown to help.
+            A training remedy that did nothing may do much once another has opened the way.
         left_behind: Plans that a proven remedy has replaced; no treatment leads back to one.
     """
 
@@ -62,10 +63,7 @@ class Recipe:
                 return "both answers are yes"
             if self.round > MAX_ROUNDS:
                 return f"{MAX_ROUNDS} rounds of trials are over"
-            while (trial := self._try_remedies(question)) is not None:
-                if self._keep_best(trial):
-                    break
-            else:
+            if not any(self._keep_best(trial) for trial in self._try_remedies(question)):
                 return self._give_up(question)
             self.round += 1
 
@@ -87,26 +85,28 @@ class Recipe:
         catalogue = training if question == "training" else testing
         return self.journal.find(catalogue.findings(self.arm.histories))
 
-    def _try_remedies(self, question: Question) -> Trial | None:
-        """Try the remedies made for what was found; if there is none of them left, all others of this question."""
+    def _try_remedies(self, question: Question) -> Iterator[Trial]:
+        """Try one group of remedies after the other: those made for what was found, then the rest; usual doses first."""
+        tried = 0
         for remedies in remedies_for(question, self._find(question)):
-            chosen = self._affordable(self._untried(remedies))
-            if chosen:
-                return self._try_out(chosen, question)
-        return None
+            for rank in treatments(remedies, self.arm.plan, without=self._without()):
+                wanted = [t for t in rank if t.name not in self.hopeless and t.plan not in self.left_behind]
+                chosen = self._affordable(wanted)
+                if chosen:
+                    yield self._try_out(chosen, question, tried=tried)
+                    tried += len(chosen)
 
-    def _untried(self, remedies: Sequence[Remedy]) -> list[Treatment]:
-        without = {*self.unsuited, *(verdict.remedy for verdict in self.journal.verdicts if verdict.kept)}
-        possible = treatments(remedies, self.arm.plan, without=without)
-        return [t for t in possible if t.name not in self.hopeless and t.plan not in self.left_behind]
+    def _without(self) -> set[str]:
+        return {*self.unsuited, *(verdict.remedy for verdict in self.journal.verdicts if verdict.kept)}
 
-    def _try_out(self, chosen: Sequence[Treatment], question: Question) -> Trial:
+    def _try_out(self, chosen: Sequence[Treatment], question: Question, *, tried: int) -> Trial:
         trial = try_out(
             chosen,
             self.arm,
             self.split,
             question=question,
             round=self.round,
+            tried=tried,
             deadline=self.budget.trial_deadline,
             progress=self._progress(f"trying {len(chosen)} remedies for {question} data"),
         )
@@ -148,7 +148,7 @@ class Recipe:
         self.hopeless |= {
             treatment.name
             for treatment, verdict in zip(trial.treatments, trial.verdicts, strict=True)
-            if verdict.outcome != "helped"
+            if verdict.outcome == "harmed" or (verdict.outcome, verdict.question) == ("not shown", "testing")
         }
         best = -max(helped)[1] if helped else None
         self.journal.judge(trial, kept=None if best is None else trial.treatments[best].name)

@@ -15,26 +15,28 @@ RECIPE = (*ON_TRAINING, *BEYOND_ON_TRAINING, *ON_TESTING, *BEYOND_ON_TESTING)
 
 
 def remedies_for(question: str, findings: Sequence[Finding]) -> tuple[tuple[Remedy, ...], ...]:
-    """List the remedies of one question in the order to try them: first those made for what was found.
+    """Group the remedies of one question in the order to try them.
 
     Args:
         question: ``"training"`` or ``"testing"``.
-        findings: What was found; remedies of the other question that they may name are not listened to.
+        findings: What was found, the cause before its consequences. Remedies of the other question that
+            they may name are not listened to.
 
     Returns:
-        Two groups: remedies that the findings name, in the findings' order, and all others in the
-        recipe's order. The second is tried when the first does not help.
+        The remedies made for each finding, a group a finding, and last all others in the recipe's
+        order. A group is for when those before it did not help; no remedy stands in two.
     """
     known = {remedy.code: remedy for remedy in RECIPE if remedy.question == question}
-    named = dict.fromkeys(code for finding in findings for code in finding.remedies if code in known)
-    first = tuple(known[code] for code in named)
-    return first, tuple(remedy for code, remedy in known.items() if code not in named)
+    groups = []
+    for finding in findings:
+        groups.append(tuple(known.pop(code) for code in finding.remedies if code in known))
+    return (*(group for group in groups if group), tuple(known.values()))
 
 
 def treatments(
     remedies: Sequence[Remedy], plan: Plan, *, without: Collection[str] = ()
-) -> tuple[Treatment, ...]:
-    """Apply remedies to a plan, the usual dose of each before the second dose of any.
+) -> tuple[tuple[Treatment, ...], ...]:
+    """Apply a group of remedies to a plan.
 
     Args:
         remedies: In the order to try them.
@@ -42,17 +44,20 @@ def treatments(
         without: Codes that are not to be tried.
 
     Returns:
-        One treatment for each plan that differs from ``plan`` and from those before it.
+        The treatments at each remedy's usual dose, then those at its second dose, and so on. A plan that
+        equals ``plan``, or one that stands there already, is left out.
     """
     most = max((len(remedy.doses) for remedy in remedies), default=0)
-    plans, result = [plan], []
+    plans = [plan]
+    ranks: list[tuple[Treatment, ...]] = []
     for rank in range(most):
+        chosen = []
         for remedy in remedies:
             if remedy.code in without or rank >= len(remedy.doses):
                 continue
             treated = remedy.treat(plan, remedy.doses[rank])
             if treated not in plans:
                 plans.append(treated)
-                result.append(Treatment(remedy=remedy, dose=remedy.doses[rank], plan=treated))
-    return tuple(result)
-
+                chosen.append(Treatment(remedy=remedy, dose=remedy.doses[rank], plan=treated))
+        ranks.append(tuple(chosen))
+    return tuple(ranks)

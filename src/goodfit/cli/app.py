@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from goodfit import arguments
-from goodfit.command import GOOD, REPORT_FILE, Left, carry_out, door, tell
+from goodfit.cli import arguments
+from goodfit.cli.command import GOOD, REPORT_FILE, Left, carry_out, door, tell
 from goodfit.errors import PlanError
 
 if TYPE_CHECKING:

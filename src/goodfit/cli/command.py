@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from goodfit import arguments
+from goodfit.cli import arguments
 from goodfit.errors import GoodfitError
 from goodfit.procedure.events import Doing, silence
 
