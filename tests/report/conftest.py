@@ -12,6 +12,7 @@ from goodfit.diagnosis.finding import Evidence, Finding
 from goodfit.engine.history import Harness, History, LayerHistory, curve
 from goodfit.evidence.verdict import Interval, Verdict
 from goodfit.procedure.run import Answer, Arm, DataSummary, Reference, Run, TestResult
+from goodfit.report.html import render
 
 EPOCHS = tuple(range(0, 61, 2))
 HOSTILE = '<script>alert("x")</script>&\x1b[31m'
@@ -378,6 +379,11 @@ RUNS = {
 @pytest.fixture(params=RUNS)
 def any_run(request):
     return RUNS[request.param]()
+
+
+@pytest.fixture(scope="session", params=RUNS)
+def any_page(request):
+    return render(RUNS[request.param]())
 
 
 @pytest.fixture

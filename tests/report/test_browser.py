@@ -18,11 +18,12 @@ WIDTHS = (360, 1280)
 WRAPPER = """<!DOCTYPE html><body>
 <script>
 addEventListener("load", () => {
+  const root = (frame) => frame.contentDocument.documentElement;
   document.title = JSON.stringify([...document.querySelectorAll("iframe")].map((frame) => ({
     width: frame.width,
-    overflow: frame.contentDocument.documentElement.scrollWidth - frame.contentDocument.documentElement.clientWidth,
+    overflow: root(frame).scrollWidth - root(frame).clientWidth,
     fetched: frame.contentWindow.performance.getEntriesByType("resource").map((entry) => entry.name),
-    height: frame.contentDocument.documentElement.scrollHeight,
+    height: root(frame).scrollHeight,
     pictures: [...frame.contentDocument.querySelectorAll("figure svg")].every((svg) => svg.clientHeight > 50),
   })));
 });
@@ -52,7 +53,13 @@ def _open(page, folder, port):
     (folder / "wrapper.html").write_text(WRAPPER % frames, encoding="utf-8")
     chromium = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
     assert chromium, "install chromium (apt-get install chromium): the report must be seen in a real browser"
-    command = [chromium, "--headless", "--no-sandbox", "--disable-gpu", f"--user-data-dir={folder / 'profile'}"]
+    command = [
+        chromium,
+        "--headless",
+        "--no-sandbox",
+        "--disable-gpu",
+        f"--user-data-dir={folder / 'profile'}",
+    ]
     command += ["--dump-dom", f"http://127.0.0.1:{port}/wrapper.html"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True)
     return json.loads(re.search(r"<title>(.*?)</title>", done.stdout)[1].replace("&amp;", "&"))

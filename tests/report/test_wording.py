@@ -23,7 +23,8 @@ def test_numbers_keep_three_decimals_or_go_to_powers_of_ten(value, said):
 
 
 @pytest.mark.parametrize(
-    ("value", "said"), [(0.85, "+0.850"), (-0.02, "−0.020"), (4e-4, "0.000"), (-4e-4, "0.000"), (6e-4, "+6.00e-04")]
+    ("value", "said"),
+    [(0.85, "+0.850"), (-0.02, "−0.020"), (4e-4, "0.000"), (-4e-4, "0.000"), (6e-4, "+6.00e-04")],
 )
 def test_differences_carry_their_sign_and_never_a_signed_zero(value, said):
     assert wording.signed(value) == said

@@ -20,6 +20,7 @@ import typer
 from goodfit.cli import arguments
 from goodfit.errors import GoodfitError
 from goodfit.procedure.events import Doing, silence
+from goodfit.report.wording import printable
 
 if TYPE_CHECKING:
     from goodfit.procedure.events import Listener
@@ -63,8 +64,7 @@ def door(command: Callable[..., int]) -> Callable[..., None]:
 
 def _refuse(what: str, fix: str) -> int:
     for label, text in (("error", what), ("fix", fix)):
-        line = "".join(letter if letter.isprintable() else " " for letter in text)
-        sys.stderr.write(f"{label}: {line}\n")
+        sys.stderr.write(f"{label}: {printable(text)}\n")
     return NOT_EXAMINED
 
 

@@ -80,8 +80,8 @@ def divergence(histories: Sequence[History]) -> Finding | None:
 def capacity_too_small(histories: Sequence[History]) -> Finding | None:
     """A smooth training that ended high, in a network with fewer parameters than rows.
 
-    Call it only when nothing is wrong inside: a network with as many parameters as rows can learn them by heart, and
-    one with dead or vanishing parts has more capacity than it uses.
+    Call it only when nothing is wrong inside: a network with as many parameters as rows can learn them by
+    heart, and one with dead or vanishing parts has more capacity than it uses.
     """
     fall = measures.over_seeds(histories, lambda history: measures.fall(history, 0.75))
     jumps = measures.over_seeds(histories, measures.jumps)

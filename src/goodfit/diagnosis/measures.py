@@ -1,7 +1,7 @@
 """Numbers about trainings that findings are made of.
 
-Every measure takes one history and gives one number (or one for each layer); :func:`over_seeds` takes the median
-over the seeds, so that one unlucky start is no finding. Letters: E epochs, L layers.
+Every measure takes one history and gives one number (or one for each layer); :func:`over_seeds` takes the
+median over the seeds, so that one unlucky start is no finding. Letters: E epochs, L layers.
 """
 
 from __future__ import annotations

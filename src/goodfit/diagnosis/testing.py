@@ -29,8 +29,8 @@ MOST_ROWS = 2000
 def findings(histories: Sequence[History]) -> tuple[Finding, ...]:
     """Find what keeps one plan from good results on data it has not seen.
 
-    Call it only when question one was answered "yes": a bad validation score of a network that has not even learnt
-    its training rows is no overfitting.
+    Call it only when question one was answered "yes": a bad validation score of a network that has not
+    even learnt its training rows is no overfitting.
 
     Args:
         histories: The seeds of one arm.
@@ -116,7 +116,7 @@ def _scores(history: History) -> tuple[float, float] | None:
 
 
 def _gap(histories: Sequence[History]) -> tuple[float, float]:
-    """Mean gap and half of its interval: t for the seeds, normal for the rows of both parts, in quadrature."""
+    """Mean gap and half of its interval: t for the seeds, normal for the rows of both parts, as squares."""
     scores_S2 = np.array([_scores(history) for history in histories], dtype=float)
     gap_S = scores_S2[:, 0] - scores_S2[:, 1]
     first = histories[0]
@@ -136,8 +136,8 @@ def _gap(histories: Sequence[History]) -> tuple[float, float]:
 def _row_variance(score: float, num_rows: int, metric: str) -> float:
     """Variance of a score that comes from having few rows.
 
-    Accuracy is a share. For R squared it is twice what normal errors give (Olkin & Finn, "Correlations redux",
-    Psychological Bulletin 118, 1995), because real errors have heavier tails.
+    Accuracy is a share. For R squared it is twice what normal errors give (Olkin & Finn, "Correlations
+    redux", Psychological Bulletin 118, 1995), because real errors have heavier tails.
     """
     rows = max(1, min(num_rows, MOST_ROWS))
     if metric == "accuracy":

@@ -14,8 +14,8 @@ ORDER = {"error": 0, "warning": 1, "info": 2}
 def findings(histories: Sequence[History]) -> tuple[Finding, ...]:
     """Find what keeps one plan from good results on its training data.
 
-    Call it only when question one was answered "no". A healthy network raises nothing, but one that has learnt
-    all there is to learn in noisy data also looks stuck, and only the answer tells the two apart.
+    Call it only when question one was answered "no". A healthy network raises nothing, but one that has
+    learnt all there is to learn in noisy data also looks stuck, and only the answer tells the two apart.
 
     Args:
         histories: The seeds of one arm. Every measure is a median over them.

@@ -40,8 +40,9 @@ class Recipe:
         unsuited: Remedies that cannot be tried on this data, with the reason.
         arm: The plan so far, trained on all seeds.
         round: How often the loop has come back.
-        hopeless: Treatments that are not tried again: those that harmed, and testing remedies not shown to help.
-            A training remedy that did nothing may do much once another has opened the way.
+        hopeless: Testing treatments not shown to help; they are not tried again. A training remedy that
+            did nothing may do much once another has opened the way.
+        harmful_doses: The dose at which a remedy harmed; it is not tried again at that dose or a stronger one.
         left_behind: Plans that a proven remedy has replaced; no treatment leads back to one.
     """
 
@@ -53,6 +54,7 @@ class Recipe:
     arm: TrainedArm
     round: int = 1
     hopeless: set[str] = dataclasses.field(default_factory=set)
+    harmful_doses: dict[str, float] = dataclasses.field(default_factory=dict)
     left_behind: list[Plan] = dataclasses.field(default_factory=list)
 
     def run(self) -> str:
@@ -90,11 +92,19 @@ class Recipe:
         tried = 0
         for remedies in remedies_for(question, self._find(question)):
             for rank in treatments(remedies, self.arm.plan, without=self._without()):
-                wanted = [t for t in rank if t.name not in self.hopeless and t.plan not in self.left_behind]
-                chosen = self._affordable(wanted)
+                chosen = self._affordable([treatment for treatment in rank if self._is_worth_trying(treatment)])
                 if chosen:
                     yield self._try_out(chosen, question, tried=tried)
                     tried += len(chosen)
+
+    def _is_worth_trying(self, treatment: Treatment) -> bool:
+        """Whether nothing seen so far speaks against it: not its own trial, not one at a gentler dose."""
+        harmed = self.harmful_doses.get(treatment.remedy.code)
+        return (
+            treatment.name not in self.hopeless
+            and treatment.plan not in self.left_behind
+            and (harmed is None or treatment.dose < harmed)
+        )
 
     def _without(self) -> set[str]:
         return {*self.unsuited, *(verdict.remedy for verdict in self.journal.verdicts if verdict.kept)}
@@ -145,11 +155,7 @@ class Recipe:
             for place, verdict in enumerate(trial.verdicts)
             if verdict.outcome == "helped"
         ]
-        self.hopeless |= {
-            treatment.name
-            for treatment, verdict in zip(trial.treatments, trial.verdicts, strict=True)
-            if verdict.outcome == "harmed" or (verdict.outcome, verdict.question) == ("not shown", "testing")
-        }
+        self._learn_from(trial)
         best = -max(helped)[1] if helped else None
         self.journal.judge(trial, kept=None if best is None else trial.treatments[best].name)
         if best is None:
@@ -161,6 +167,13 @@ class Recipe:
         plan = dataclasses.replace(chosen.plan, ensemble=ensemble)
         self.arm = TrainedArm(name=CONTROL, plan=plan, members=members)
         return True
+
+    def _learn_from(self, trial: Trial) -> None:
+        for treatment, verdict in zip(trial.treatments, trial.verdicts, strict=True):
+            if verdict.outcome == "harmed":
+                self.harmful_doses[treatment.remedy.code] = treatment.dose
+            elif (verdict.outcome, verdict.question) == ("not shown", "testing"):
+                self.hopeless.add(treatment.name)
 
     def _give_up(self, question: Question) -> str:
         out_of_budget = bool(self.journal.untried)

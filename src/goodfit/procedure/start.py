@@ -28,6 +28,8 @@ USUAL_LR = {
     "adam": 2e-3,
     "adamw": 2e-3,
 }
+SMALLEST_IMAGE = 8
+"""Pixels of an image's shorter side from which convolutions have room to work."""
 USUAL_STEPS = 4000
 """Steps after which a small network has usually learnt what it will learn."""
 
@@ -110,7 +112,8 @@ def _network(wanted: Wanted, split: Split) -> Network:
     chosen: dict[str, Any] = {} if wanted.activation is None else {"activation": wanted.activation}
     if wanted.hidden is not None:
         return MLP(widths=wanted.hidden, **chosen)
-    if split.kind == "images" and min(split.input_shape()[1:]) >= 8:
+    shape = split.input_shape()
+    if len(shape) == 3 and min(shape[1:]) >= SMALLEST_IMAGE:
         return CNN(channels=(16, 32), **chosen)
     start = {"initialisation": "he"} if wanted.is_silent else {}
     return MLP(widths=(128, 128), **chosen, **start)

@@ -44,7 +44,7 @@ ON_TESTING = (
         question="testing",
         sentence="silence a share of {dose} of the hidden units at each step",
         edit=_dropout,
-        doses=(0.25, 0.5, 0.1),
+        doses=(0.25, 0.1, 0.5),
     ),
     Remedy(
         code="l2",

@@ -22,6 +22,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocator
 
 from goodfit.report.curves import Band
+from goodfit.report.wording import printable
 
 COLOURS = {
     "--ink": "#1c2430",
@@ -205,13 +206,13 @@ def _adapted(svg: str, says: str) -> str:
     svg = re.sub(r' id="([^"]*)"', lambda match: match[0] if match[1] in used else "", svg)
     for variable, colour in COLOURS.items():
         svg = svg.replace(colour, f"var({variable})")
-    svg = re.sub(r"(font: [\d.]+px) [^;\"]*", r"\1 var(--sans)", svg)
+    svg = re.sub(r"font-family: [^;\"]*", "font-family: var(--sans)", svg)
     svg = re.sub(r"\s*\n\s*", " ", svg)
     mark = hashlib.sha256(svg.encode()).hexdigest()[:8]
     svg = re.sub(
         r'( id="|url\(#|href="#)', rf"\g<1>{mark}-", svg
     )  # names are unique in a page, not only in a chart
-    title = html.escape(says)
+    title = html.escape(printable(says))
     view = re.search(r'viewBox="[^"]*"', svg)
     start = f'<svg {view[0] if view else ""} role="img" aria-label="{title}"><title>{title}</title>'
     return start + svg[svg.index(">") + 1 :]

@@ -124,7 +124,5 @@ def _pages() -> jinja2.Environment:
 
 
 def _printable(value: object) -> object:
-    """Leave out control characters, which no page may hold."""
-    if isinstance(value, str) and not isinstance(value, Markup):
-        return "".join(letter for letter in value if letter.isprintable())
-    return value
+    is_text = isinstance(value, str) and not isinstance(value, Markup)
+    return wording.printable(str(value)) if is_text else value

@@ -10,6 +10,7 @@ from typing import Any
 
 from goodfit.evidence.verdict import Verdict
 from goodfit.procedure.run import Run
+from goodfit.report.wording import not_kept
 
 
 def to_object(run: Run, *, folder: str | Path) -> dict[str, Any]:
@@ -39,8 +40,9 @@ def to_object(run: Run, *, folder: str | Path) -> dict[str, Any]:
             },
             "findings": [dataclasses.asdict(finding) for finding in run.findings],
             "prescription": [_flat(verdict) for verdict in run.prescription],
-            "not_shown": [_flat(verdict) for verdict in run.verdicts if verdict.outcome == "not shown"],
-            "harmed": [_flat(verdict) for verdict in run.verdicts if verdict.outcome == "harmed"],
+            "helped": [_flat(verdict) for verdict in not_kept(run, "helped")],
+            "not_shown": [_flat(verdict) for verdict in not_kept(run, "not shown")],
+            "harmed": [_flat(verdict) for verdict in not_kept(run, "harmed")],
             "untried": [{"remedy": name, "reason": reason} for name, reason in run.untried],
             "stopped_because": run.stopped_because,
             "run": str(folder),

@@ -12,7 +12,8 @@ from rich.text import Text
 from goodfit.evidence.verdict import Verdict
 from goodfit.procedure.run import Answer, Run
 from goodfit.report import wording
-from goodfit.report.terminal import STYLES, clean
+from goodfit.report.terminal import STYLES
+from goodfit.report.wording import printable
 
 WIDTH = 79
 MOST_REMEDIES = 5
@@ -74,7 +75,7 @@ def _prescription(kept: Sequence[Verdict]) -> Iterator[Text]:
     for verdict in kept[:MOST_REMEDIES]:
         effect = wording.effect(verdict.effect)
         width = WIDTH - 5 - cell_len(effect)
-        yield Text(f"    {_shortened(clean(verdict.sentence), width)} ").append(effect, STYLES["good"])
+        yield Text(f"    {_shortened(printable(verdict.sentence), width)} ").append(effect, STYLES["good"])
     if len(kept) > MOST_REMEDIES:
         yield _cut(f"    and {len(kept) - MOST_REMEDIES} more, see the report")
 
@@ -107,12 +108,12 @@ def _left_over(run: Run) -> Iterator[Text]:
 
 
 def _cut(text: str, style: str = "") -> Text:
-    return Text(_shortened(clean(text), WIDTH).rstrip(), style)
+    return Text(_shortened(printable(text), WIDTH).rstrip(), style)
 
 
 def _path(label: str, path: str) -> Text:
     """A path is never cut: it is there to be copied."""
-    return Text(label + clean(path))
+    return Text(label + printable(path))
 
 
 def _shortened(text: str, width: int) -> str:

@@ -22,6 +22,7 @@ from goodfit.evidence.verdict import Verdict
 from goodfit.procedure.events import Doing, Event, Noted
 from goodfit.procedure.run import Answer, Reference
 from goodfit.report import wording
+from goodfit.report.wording import printable
 
 STYLES = {"good": "bold green", "bad": "bold red", "finding": "yellow", "faint": "dim"}
 REFRESH_PER_SECOND = 8
@@ -84,14 +85,14 @@ class Progress:
             self._drawn = now
             self._live.update(self._status())
         elif self._live is None and is_new:
-            self.console.print(Text(f"… {clean(doing.what)}"), highlight=False, soft_wrap=True)
+            self.console.print(Text(f"… {printable(doing.what)}"), highlight=False, soft_wrap=True)
 
     def _status(self) -> Table:
         left = self._doing.seconds_left
         line = Table.grid(padding=(0, 1))
         bar = ProgressBar(total=1.0, completed=min(1.0, max(0.0, self._doing.fraction)), width=16)
         ahead = Text("" if left is None else f"about {wording.duration(round(max(0.0, left)))} left", "dim")
-        line.add_row(self._spinner, bar, Text(clean(self._doing.what), no_wrap=True), ahead)
+        line.add_row(self._spinner, bar, Text(printable(self._doing.what), no_wrap=True), ahead)
         return line
 
 
@@ -99,28 +100,23 @@ def say(event: Reference | Answer | Finding | Verdict | Noted | Doing) -> Text:
     """Put an event into one line."""
     match event:
         case Noted():
-            return Text(f"· {clean(event.text)}", STYLES["faint"])
+            return Text(f"· {printable(event.text)}", STYLES["faint"])
         case Reference():
             scores = f"{wording.number(event.validation_score)} on validation rows"
             return Text(f"· reference {event.name}: {scores}", STYLES["faint"])
         case Answer():
             return _say_answer(event)
         case Finding():
-            return Text(f"! {event.code} {event.name}: {clean(event.message)}", STYLES["finding"])
+            return Text(f"! {event.code} {event.name}: {printable(event.message)}", STYLES["finding"])
         case Verdict():
             return _say_verdict(event)
-    return Text(f"… {clean(event.what)}")
-
-
-def clean(text: str) -> str:
-    """Make text from data fit to print: no control characters, so that no label can steer the terminal."""
-    return "".join(letter if letter.isprintable() else " " for letter in text)
+    return Text(f"… {printable(event.what)}")
 
 
 def _say_answer(answer: Answer) -> Text:
     word, style = ("yes", STYLES["good"]) if answer.good else ("no", STYLES["bad"])
     line = Text(f"? Good results on {answer.question} data?  ", "bold")
-    return line.append(word, style).append(f"  {clean(answer.reason)}", "not bold")
+    return line.append(word, style).append(f"  {printable(answer.reason)}", "not bold")
 
 
 def _say_verdict(verdict: Verdict) -> Text:
@@ -128,4 +124,4 @@ def _say_verdict(verdict: Verdict) -> Text:
     style = {"helped": "green", "harmed": "red", "not shown": STYLES["faint"]}[verdict.outcome]
     kept = ", kept" if verdict.kept else ""
     line = Text(f"{sign} {verdict.outcome}{kept}: ", style)
-    return line.append(f"{clean(verdict.sentence)}  ").append(wording.effect(verdict.effect), style)
+    return line.append(f"{printable(verdict.sentence)}  ").append(wording.effect(verdict.effect), style)

@@ -107,6 +107,11 @@ def listed(words: Iterable[str], *, most: int) -> str:
     return ", ".join(words) if rest <= 0 else f"{', '.join(words[:most])} and {rest} more"
 
 
+def printable(text: str) -> str:
+    """Put a space for every control character, so that no label can steer a terminal or break a page."""
+    return "".join(letter if letter.isprintable() else " " for letter in text)
+
+
 def headline(run: Run) -> str:
     """Say the result in one line."""
     if run.good_on_training and run.good_on_testing:
