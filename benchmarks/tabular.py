@@ -72,9 +72,7 @@ def measure(entry: Any, *, splits: int, budget: float) -> dict[str, Any]:
     return result
 
 
-def run(
-    method: str, kept: pd.DataFrame, held: pd.DataFrame, *, task: str, seed: int, budget: float
-) -> float:
+def run(method: str, kept: pd.DataFrame, held: pd.DataFrame, *, task: str, seed: int, budget: float) -> float:
     """Train one method and score it on the test rows."""
     if method == "goodfit":
         fitted = goodfit.fit(kept, target="target", task=task, test=held, seed=seed, budget=budget)

@@ -10,6 +10,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.engine.conftest import make_plan, make_split
 
 from goodfit.engine.candidate import Candidate
 from goodfit.engine.loop import measure_pace, train
@@ -17,7 +18,6 @@ from goodfit.engine.losses import Loss
 from goodfit.nets.mlp import MLP
 from goodfit.rules.base import rule_named
 from goodfit.rules.schedules import Cosine, InverseSqrt
-from tests.engine.conftest import make_plan, make_split
 
 RULES = ("gradient-descent", "momentum", "nesterov", "adagrad", "rmsprop", "adam", "adamw")
 
@@ -107,7 +107,9 @@ class TestStack:
         split = make_split()
         plan = make_plan(network=MLP(widths=(7, 6)), epochs=12)
         stays = Candidate(arm="stays", seed=0, plan=replace(plan, dropout=0.2))
-        stops = Candidate(arm="stops", seed=1, plan=replace(plan, rule=rule_named("adam", lr=0.5), patience=1))
+        stops = Candidate(
+            arm="stops", seed=1, plan=replace(plan, rule=rule_named("adam", lr=0.5), patience=1)
+        )
         burst = rule_named("gradient-descent", lr=1e200)
         bursts = Candidate(arm="bursts", seed=2, plan=replace(plan, rule=burst))
         together = train([bursts, stays, stops], split)

@@ -103,11 +103,11 @@ def test_only_what_helped_is_prescribed(overfit):
 def test_the_same_seed_gives_the_same_numbers_when_trainings_are_counted():
     features, target = load_iris(return_X_y=True)
     runs = [fit(features, target, max_trainings=6, num_seeds=2, epochs=10, seed=4).run for _ in range(2)]
-    numbers = [
-        (run.test.score, [v.effect for v in run.verdicts], run.answers, [a.histories[0].train_loss for a in run.arms])
-        for run in runs
-    ]
-    assert numbers[0] == numbers[1]
+    for once, again in zip(runs[0].arms, runs[1].arms, strict=True):
+        assert once.histories[0].train_loss == again.histories[0].train_loss
+    assert runs[0].test.score == runs[1].test.score
+    assert runs[0].answers == runs[1].answers
+    assert [v.effect for v in runs[0].verdicts] == [v.effect for v in runs[1].verdicts]
 
 
 def test_a_time_budget_is_kept():
@@ -122,7 +122,8 @@ def test_a_table_of_every_kind_of_column_is_learnt_and_predicted():
     fitted = fit(table, target="target", max_trainings=4, num_seeds=2, epochs=15)
     predicted = fitted.predict(table.drop(columns="target").head(7))
     assert list(predicted.columns) == ["prediction", "probability_no", "probability_yes"]
-    assert predicted[["probability_no", "probability_yes"]].sum(axis=1).to_numpy() == pytest.approx(1, abs=1e-5)
+    shares = predicted[["probability_no", "probability_yes"]].sum(axis=1)
+    assert shares.to_numpy() == pytest.approx(1, abs=1e-5)
     assert set(predicted.prediction) <= {"yes", "no"}
     assert fitted.run.test.score.value > 0.7
 
@@ -175,7 +176,8 @@ def test_every_number_of_the_record_is_finite(sick, overfit):
     ],
 )
 def test_bad_input_is_named_with_a_fix(arguments, error, word):
-    table = pd.DataFrame(load_iris().data, columns=list("abcd")).assign(kind=load_iris().target_names[load_iris().target])
+    iris = load_iris()
+    table = pd.DataFrame(iris.data, columns=list("abcd")).assign(kind=iris.target_names[iris.target])
     arguments = {"target": "kind", "max_trainings": 4, "num_seeds": 2, "epochs": 1} | arguments
     with pytest.raises(error) as caught:
         fit(table, **arguments)

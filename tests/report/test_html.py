@@ -81,7 +81,7 @@ def test_the_prescription_gives_effects_with_intervals(patient):
     words = outline(render(patient)).words()
     assert "use ReLU in the hidden layers relu +0.850 +0.840 to +0.860" in words
     assert "Not shown to help" in words
-    assert "maxout: no time left" in words
+    assert "no time left: maxout, wider" in words
 
 
 def test_versions_seed_and_command_are_given(patient):
@@ -130,6 +130,11 @@ def test_answers_and_verdicts_of_a_round_stand_together(patient):
         (3, 2, 2),
         (4, 2, 0),
     ]
+
+
+def test_an_answer_that_was_given_twice_is_shown_once(report):
+    answers = (report.make_answer(), report.make_answer(), report.make_answer("testing"))
+    assert len(rounds_of(report.make_run(answers=answers, verdicts=()))[0].answers) == 2
 
 
 def test_one_huge_interval_does_not_hide_the_others(report):

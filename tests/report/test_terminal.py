@@ -7,7 +7,6 @@ from rich.console import Console
 from goodfit.procedure.events import Doing, Noted
 from goodfit.report.terminal import Progress, say
 
-
 ERASE_LINE, HIDE_CURSOR, SHOW_CURSOR = "\x1b[2K", "\x1b[?25l", "\x1b[?25h"
 
 

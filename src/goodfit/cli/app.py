@@ -33,7 +33,7 @@ class Patient(StrEnum):
 Out = Annotated[Path | None, typer.Option("--out", help="Folder of the run; a free name by default.")]
 Replace = Annotated[bool, typer.Option("--replace", help="Replace the run that is there.")]
 Span = Annotated[str | None, typer.Option("--budget", help="Time allowed, such as 30s, 5m or 1h30m.")]
-Seed = Annotated[int, typer.Option("--seed", help="Root seed of everything random.")]
+Seed = Annotated[int, typer.Option("--seed", min=0, max=2**63 - 1, help="Root seed of everything random.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")]
 Quiet = Annotated[bool, typer.Option("--quiet", help="No progress, only the summary.")]
 RunFolder = Annotated[Path, typer.Argument(metavar="RUN", help="A folder that fit or demo wrote.")]

@@ -15,7 +15,7 @@ LEAST_GRADIENT_RATIO = 1e-3
 """Ten sigmoid layers have 1e-8, six have 3e-5; healthy networks of one to nine layers had 0.2 and more."""
 MOST_GRADIENT_RATIO = 30.0
 MOST_GRADIENT_SIZE = 100.0
-"""Gradient norm over weight norm; healthy networks stay below 3, now and then 30; exploding ones have hundreds."""
+"""Gradient norm over weight norm; healthy networks stay below 3, rarely 30; exploding ones have hundreds."""
 MOST_DEAD = 0.5
 MOST_SATURATED = 0.5
 LEAST_STEADINESS = 1e-3

@@ -147,10 +147,10 @@ def _row_variance(score: float, num_rows: int, metric: str) -> float:
 
 
 def _turn(history: History) -> tuple[int, float] | None:
-    """Epoch of the lowest validation loss, and how far the loss ended above it."""
+    """Epoch of the lowest validation loss, and how far the loss ended above it (early stopping goes back)."""
     loss_E = measures.array(history.validation_loss)
     known = np.flatnonzero(np.isfinite(loss_E))
-    if len(known) < 3:
+    if len(known) < 3 or history.ending == "stopped early":
         return None
     lowest = int(known[np.argmin(loss_E[known])])
     size = max(1, len(loss_E) // 8)

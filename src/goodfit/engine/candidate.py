@@ -19,8 +19,9 @@ class Candidate:
         arm: Name of the arm it belongs to, such as ``"as it is"`` or ``"relu"``.
         seed: Decides its initial weights, batches and dropout draws; arms that share it are paired.
         plan: How it is trained.
-        fold: ``None`` trains on the training part. ``(i, m)`` trains on training and validation rows together, except
-            for every m-th row from the i-th on, which it watches instead of the validation part.
+        fold: ``None`` trains on the training part. ``(i, m)`` trains on training and validation rows
+            together, except for every m-th row from the i-th on, which it watches instead of the
+            validation part.
     """
 
     arm: str

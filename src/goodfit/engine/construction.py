@@ -22,7 +22,9 @@ from goodfit.seeds import derive
 def sizes_of(plan: Plan, split: Split) -> Sizes:
     """Sizes of the network's inputs and outputs for this data."""
     return Sizes(
-        inputs=split.input_shape(plan.inputs), cardinalities=split.cardinalities, outputs=plan.loss.num_outputs
+        inputs=split.input_shape(plan.inputs),
+        cardinalities=split.cardinalities,
+        outputs=plan.loss.num_outputs,
     )
 
 

@@ -31,9 +31,9 @@ class Curves:
 
     def add(self, epoch: int, measured: Measured, members: list[int]) -> Tensor:
         """Add one point for each member; returns which of them have a new lowest validation loss, ``(K,)``."""
-        columns = (measured.train_loss_K, measured.train_score_K)
-        columns += (measured.validation_loss_K, measured.validation_score_K)
-        rows = torch.stack(columns, dim=1).tolist()
+        train = [measured.train_loss_K, measured.train_score_K]
+        validation = [measured.validation_loss_K, measured.validation_score_K]
+        rows = torch.stack(train + validation, dim=1).tolist()
         improved = []
         for row, k in zip(rows, members, strict=True):
             curve = self._curves[k]

@@ -37,7 +37,8 @@ class _Segment:
 class Descent:
     """The update rules of a stack.
 
-    Penalties and decay act on weights only, never on biases and normalisation, which do not make a function less smooth.
+    Penalties and decay act on weights only, never on biases and normalisation, which do not make a
+    function less smooth.
 
     Args:
         plans: One plan per candidate; equal rules stand next to each other.
@@ -46,9 +47,7 @@ class Descent:
         total_steps: Steps of the whole training, for the schedules.
     """
 
-    def __init__(
-        self, plans: Sequence[Plan], flat_KP: Tensor, *, layout: Layout, total_steps: int
-    ) -> None:
+    def __init__(self, plans: Sequence[Plan], flat_KP: Tensor, *, layout: Layout, total_steps: int) -> None:
         self._plans = list(plans)
         self._total_steps = total_steps
         self._like = flat_KP.detach()

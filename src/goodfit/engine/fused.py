@@ -1,7 +1,8 @@
-"""Adam on the flat buffers without temporary tensors; the same numbers as the pure rule, in a fraction of the time.
+"""Adam on the flat buffers without temporary tensors; the same numbers as the pure rule, in a fraction of
+the time.
 
-The pure rule allocates eight tensors of the size of the parameters at each step; for a network of 300,000 parameters
-that costs more than its forward and backward pass. Letters: K candidates, P parameters.
+The pure rule allocates eight tensors of the size of the parameters at each step; for a network of 300,000
+parameters that costs more than its forward and backward pass. Letters: K candidates, P parameters.
 """
 
 from __future__ import annotations

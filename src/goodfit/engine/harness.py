@@ -5,6 +5,8 @@ Letters: N rows, D inputs, S seeds.
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 
@@ -16,6 +18,7 @@ from goodfit.engine.descent import Descent
 from goodfit.engine.history import Harness
 from goodfit.engine.losses import row_scores
 from goodfit.engine.plan import Plan
+from goodfit.seeds import numpy_stream
 
 NUM_SEEDS = 3
 PROBE_ROWS = 512
@@ -51,16 +54,16 @@ def check_harness(plan: Plan, split: Split) -> Harness:
     )
 
 
-def _head(rows: Rows, count: int) -> Batch:
-    codes = None if rows.codes_NC is None else rows.codes_NC[:count]
-    return Batch(x=rows.x[:count], codes=codes, shared=True)
+def _batch(rows: Rows, chosen: Tensor | slice) -> Batch:
+    codes = None if rows.codes_NC is None else rows.codes_NC[chosen]
+    return Batch(x=rows.x[chosen], codes=codes, shared=True)
 
 
 @torch.no_grad()
 def _initial_loss(candidates: list[Candidate], split: Split, train: Rows) -> float | None:
     backend = build_backend(candidates, split)
     loss_KN = candidates[0].plan.loss.rows(
-        backend.scores(_head(train, PROBE_ROWS)), train.y_N[None, :PROBE_ROWS]
+        backend.scores(_batch(train, slice(0, PROBE_ROWS))), train.y_N[None, :PROBE_ROWS]
     )
     return _finite(loss_KN.mean())
 
@@ -68,11 +71,13 @@ def _initial_loss(candidates: list[Candidate], split: Split, train: Rows) -> flo
 def _one_batch_score(candidates: list[Candidate], split: Split, train: Rows) -> float | None:
     """Best score over the seeds after learning one batch by heart, by the plan's own update rule."""
     plan = candidates[0].plan
+    # neighbours in a file are often alike, and alike targets leave nothing to learn by heart
+    rows_N = torch.from_numpy(numpy_stream(split.seed, "one batch").permutation(len(train))[:ONE_BATCH_ROWS])
     backend = build_backend(candidates, split)
     descent = Descent(
         [plan] * len(candidates), backend.flat_KP, layout=backend.layout, total_steps=ONE_BATCH_STEPS
     )
-    batch, y_1N = _head(train, ONE_BATCH_ROWS), train.y_N[None, :ONE_BATCH_ROWS]
+    batch, y_1N = _batch(train, rows_N), train.y_N[None, rows_N]
     for count in range(1, ONE_BATCH_STEPS + 1):
         loss_K = plan.loss.rows(backend.scores(batch), y_1N).mean(-1)
         descent.step(backend.flat_KP, backend.gradients(loss_K), count=count)
@@ -81,7 +86,7 @@ def _one_batch_score(candidates: list[Candidate], split: Split, train: Rows) -> 
         return _finite(row_scores(predicted_KNO, y_1N, kind=plan.loss.kind).mean(-1).max())
 
 
-def _input_facts(x: Tensor) -> dict[str, float | int | None]:
+def _input_facts(x: Tensor) -> dict[str, Any]:
     x_ND = x.flatten(1)
     fits = torch.isfinite(x_ND)
     clean_ND = torch.where(fits, x_ND, 0.0)

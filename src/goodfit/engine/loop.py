@@ -5,18 +5,20 @@ Letters: K candidates, N rows, B rows of a batch, O outputs, P parameters.
 
 from __future__ import annotations
 
+import dataclasses
 import math
 import time
 from collections.abc import Callable, Sequence
-
-import torch
 
 from goodfit.data.split import Split
 from goodfit.engine.candidate import Candidate, Trained
 from goodfit.engine.construction import num_parameters
 from goodfit.engine.stack import Stack
+from goodfit.engine.workers import Job, Workers
 
 Progress = Callable[[float], None]
+WORTH_CUTTING = 8
+"""Candidates for each process from which a stack is cut; smaller ones cost the same whole or cut."""
 STACK_FLOATS = 48_000_000
 """Floats that one stack may hold in weights, gradients and rule state; more candidates go in waves."""
 
@@ -27,33 +29,63 @@ def train(
     *,
     deadline: float = math.inf,
     progress: Progress | None = None,
+    workers: Workers | None = None,
 ) -> tuple[Trained, ...]:
     """Train every candidate and measure it.
 
-    Candidates of one structure (:attr:`Plan.structure`) share a stack; the numbers of each are those it would get
-    alone. Stacks too large for memory are cut into waves.
+    Candidates of one structure (:attr:`Plan.structure`) share a stack; the numbers of each are those it
+    would get alone. Stacks too large for memory are cut into waves.
 
     Args:
         candidates: The population, in any order.
         split: Rows to learn from and to watch; the sealed test part stays sealed.
-        deadline: Value of :func:`time.monotonic` after which no further step is taken. Stacks share what is left by
-            their amount of work.
+        deadline: Value of :func:`time.monotonic` after which no further step is taken. Stacks share what
+            is left by their amount of work.
         progress: Told the share of the work that is done.
+        workers: Other processes that train some of the stacks.
 
     Returns:
         What became of each candidate, in the order given.
     """
-    waves = _waves(candidates, split)
-    work = [_work(wave, split) for wave in waves]
-    done: dict[int, Trained] = {}
-    for place, wave in enumerate(waves):
-        before, ahead = sum(work[:place]), sum(work[place:])
-        now = time.monotonic()
-        until = now + (deadline - now) * work[place] / ahead
-        stack = Stack([candidates[i] for i in wave], split)
-        report = _scaled(progress, before / sum(work), work[place] / sum(work))
-        done.update(zip(wave, stack.run(deadline=until, progress=report), strict=True))
-    return tuple(done[i] for i in range(len(candidates)))
+    waves = _waves(candidates, split, hands=1 if workers is None else 1 + workers.count)
+    jobs = [(number, [candidates[i] for i in wave]) for number, wave in enumerate(waves)]
+    clock = _Clock(
+        total=len(candidates), deadline=deadline, hands=1 if workers is None else 1 + workers.count
+    )
+
+    def run_here(job: Job) -> list[Trained]:
+        _, wave = job
+        until, report = clock.start(len(wave), progress)
+        return Stack(wave, split).run(deadline=until, progress=report)
+
+    if workers is None or len(jobs) == 1:
+        done = {job[0]: run_here(job) for job in jobs}
+    else:
+        done = workers.share_out(jobs, run_here, deadline)
+    found = {i: t for number, wave in enumerate(waves) for i, t in zip(wave, done[number], strict=True)}
+    return tuple(found[i] for i in range(len(candidates)))
+
+
+@dataclasses.dataclass(kw_only=True)
+class _Clock:
+    """Shares time out among stacks by their size, and tells how far the whole is."""
+
+    total: int
+    deadline: float
+    hands: int
+    begun: int = 0
+
+    def start(self, size: int, progress: Progress | None) -> tuple[float, Progress]:
+        """Begin a stack: when it must be over, and whom it tells its progress."""
+        now, before = time.monotonic(), self.begun
+        ahead = max(size, (self.total - before) / self.hands)
+        self.begun += size * self.hands
+
+        def report(fraction: float) -> None:
+            if progress is not None:
+                progress(min(1.0, (before + fraction * size * self.hands) / self.total))
+
+        return now + (self.deadline - now) * size / ahead, report
 
 
 def measure_pace(candidates: Sequence[Candidate], split: Split, *, seconds: float = 0.25) -> float:
@@ -69,11 +101,12 @@ def measure_pace(candidates: Sequence[Candidate], split: Split, *, seconds: floa
     """
     return sum(
         Stack([candidates[i] for i in wave], split).pace(seconds=seconds)
-        for wave in _waves(candidates, split)
+        for wave in _waves(candidates, split, hands=1)
     )
 
 
-def _waves(candidates: Sequence[Candidate], split: Split) -> list[list[int]]:
+def _waves(candidates: Sequence[Candidate], split: Split, *, hands: int) -> list[list[int]]:
+    """Numbers of the candidates of each stack, the largest stack first."""
     groups: dict[tuple[object, ...], list[int]] = {}
     for i, candidate in enumerate(candidates):
         groups.setdefault(candidate.plan.structure, []).append(i)
@@ -84,24 +117,8 @@ def _waves(candidates: Sequence[Candidate], split: Split) -> list[list[int]]:
         floats = 6 * num_parameters(candidates[members[0]].plan, split)
         size = max(1, STACK_FLOATS // max(1, floats))
         num_waves = -(-len(members) // size)
+        if num_waves < hands and len(members) >= hands * WORTH_CUTTING:
+            num_waves = hands
         size = -(-len(members) // num_waves)
         waves += [members[start : start + size] for start in range(0, len(members), size)]
-    return waves
-
-
-def _work(wave: Sequence[int], split: Split) -> float:
-    return float(len(wave))
-
-
-def _scaled(progress: Progress | None, start: float, share: float) -> Progress:
-    def report(fraction: float) -> None:
-        if progress is not None:
-            progress(start + share * fraction)
-
-    return report
-
-
-@torch.no_grad()
-def num_threads() -> int:
-    """Threads that torch uses inside one operation."""
-    return torch.get_num_threads()
+    return sorted(waves, key=len, reverse=True)

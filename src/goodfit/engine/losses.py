@@ -20,6 +20,8 @@ from goodfit.errors import PlanError
 Link = Literal["softmax", "sigmoid", "identity"]
 FOR_CLASSES = ("cross-entropy", "squared", "binary-cross-entropy")
 FOR_NUMBERS = ("squared", "huber")
+HUBER_AT_ZERO = 0.4247
+"""Expected Huber loss of saying 0 to a standard normal target: P(|y| < 1) / 2 + density at 1 - P(|y| > 1) / 2."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -27,8 +29,8 @@ class Loss:
     """What the update rule makes small.
 
     ``cross-entropy`` is the negative log of the softmax share of the right class; ``squared`` on classes is
-    the squared distance between softmax shares and the one-hot target, averaged over classes (the lecture's first
-    and worse choice); ``binary-cross-entropy`` has one output for two classes; ``huber`` is squared
+    the squared distance between softmax shares and the one-hot target, averaged over classes (the
+    lecture's first and worse choice); ``binary-cross-entropy`` has one output for two classes; ``huber`` is squared
     within one standard deviation of the target and linear beyond.
 
     Args:
@@ -81,7 +83,7 @@ class Loss:
             return math.log(num_classes)
         if self.kind == "classes":
             return (num_classes - 1) / num_classes**2
-        return 1.0 if self.name == "squared" else 0.35  # Huber of a standard normal target at zero
+        return 1.0 if self.name == "squared" else HUBER_AT_ZERO
 
     def rows(self, scores_KNO: Tensor, y_KN: Tensor, *, smoothing_K1: Tensor | None = None) -> Tensor:
         """Loss of every row, shape ``(K, N)``, weighted so that its mean is the loss.
@@ -102,10 +104,7 @@ class Loss:
             if smoothing_K1 is not None:
                 loss_KN = torch.lerp(loss_KN, -log_KNO.mean(-1), smoothing_K1)
         else:
-            share_KNO = scores_KNO.softmax(dim=-1)
-            # mean over classes of (p - onehot)^2, expanded so that no one-hot tensor is made
-            right_KN = share_KNO.gather(-1, y_KN1).squeeze(-1)
-            loss_KN = (share_KNO.square().sum(-1) - 2 * right_KN + 1) / self.num_outputs
+            loss_KN = _squared_distance(scores_KNO.softmax(dim=-1), y_KN1, smoothing_K1)
         return self._weigh(loss_KN, y_KN)
 
     def _of_numbers(self, scores_KN: Tensor, y_KN: Tensor) -> Tensor:
@@ -129,6 +128,18 @@ class Loss:
     def predict(self, scores: Tensor) -> Tensor:
         """Apply the link to raw scores, as :func:`apply_link` does."""
         return apply_link(scores, self.link)
+
+
+def _squared_distance(share_KNO: Tensor, y_KN1: Tensor, smoothing_K1: Tensor | None) -> Tensor:
+    """Mean over classes of (p - target)^2, expanded so that no target tensor is made."""
+    right_KN = share_KNO.gather(-1, y_KN1).squeeze(-1)
+    own_KN = share_KNO.square().sum(-1)
+    num_classes = share_KNO.shape[-1]
+    if smoothing_K1 is None:
+        return (own_KN - 2 * right_KN + 1) / num_classes
+    even_K1, kept_K1 = smoothing_K1 / num_classes, 1 - smoothing_K1
+    target_K1 = kept_K1.square() + (2 * kept_K1 + smoothing_K1) * even_K1
+    return (own_KN - 2 * (kept_K1 * right_KN + even_K1) + target_K1) / num_classes
 
 
 def apply_link(scores: Tensor, link: Link) -> Tensor:

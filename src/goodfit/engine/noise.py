@@ -41,10 +41,10 @@ class Streams:
         drawn = {seed: torch.randperm(num_rows, generator=g) for seed, g in self._generators.items()}
         return torch.stack([drawn[seed] for seed in self._seeds])
 
-    def next_seed(self, k: int) -> int:
-        """Draw a seed for a module that draws its own numbers; arms of one seed do not share it."""
-        generator = self._generators[self._seeds[k]]
-        return int(torch.randint(2**62, (), generator=generator))
+    def next_seeds(self) -> list[int]:
+        """Draw a seed for every candidate whose module draws its own numbers; arms of one seed share it."""
+        drawn = {seed: int(torch.randint(2**62, (), generator=g)) for seed, g in self._generators.items()}
+        return [drawn[seed] for seed in self._seeds]
 
     def dropout_mask(self, shape: tuple[int, ...], rate_K1: Tensor) -> Tensor:
         """Draw inverted-dropout masks ``(K, *shape)``: 0 with a candidate's rate, else 1 / (1 - rate)."""

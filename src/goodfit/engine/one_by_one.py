@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -18,8 +18,8 @@ WEIGHTED = (nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d)
 class OneByOne(Backend):
     """Compute candidates one by one; the slow and general way.
 
-    Each module's parameters are swapped for views of the flat buffer once, so that a forward pass needs no copies and a
-    backward pass leaves its gradients where the update rule looks for them.
+    Each module's parameters are swapped for views of the flat buffer once, so that a forward pass needs no
+    copies and a backward pass leaves its gradients where the update rule looks for them.
 
     Args:
         modules: One freshly built module per candidate. They are changed in place: hand over copies.
@@ -58,11 +58,12 @@ class OneByOne(Backend):
         """Compute raw scores as :meth:`Backend.scores` says."""
         seen: list[list[tuple[str, str, Tensor]]] = []
         outputs = []
+        seeds = None if dropout is None else dropout.hidden_streams.next_seeds()
         for k, module in enumerate(self._modules):
             module.train(dropout is not None)
             activations: list[tuple[str, str, Tensor]] = []
             hooks = _listen(module, activations) if watcher is not None else []
-            outputs.append(self._scores_of(k, batch, dropout))
+            outputs.append(self._scores_of(k, batch, None if seeds is None else seeds[k]))
             for hook in hooks:
                 hook.remove()
             seen.append(activations)
@@ -71,14 +72,14 @@ class OneByOne(Backend):
                 watcher(layer[0][0], layer[0][1], torch.stack([activation for _, _, activation in layer]))
         return torch.stack(outputs)
 
-    def _scores_of(self, k: int, batch: Batch, dropout: Dropout | None) -> Tensor:
+    def _scores_of(self, k: int, batch: Batch, seed: int | None) -> Tensor:
         x, codes = batch.of(k)
         module = self._modules[k]
-        if dropout is None:
+        if seed is None:
             return module(x, codes) if self._takes_codes else module(x)
         # a module draws from torch's own stream: give it the candidate's for the length of one forward pass
         with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(dropout.hidden_streams.next_seed(k))
+            torch.manual_seed(seed)
             return module(x, codes) if self._takes_codes else module(x)
 
 
@@ -96,13 +97,13 @@ def _listen(
     """Note the output of each activation under the name of the weighted layer before it."""
     last_weighted = [""]
 
-    def after_weighted(name: str) -> object:
+    def after_weighted(name: str) -> Callable[..., None]:
         def note(_module: nn.Module, _inputs: object, _output: object) -> None:
             last_weighted[0] = name
 
         return note
 
-    def after_activation(kind: str) -> object:
+    def after_activation(kind: str) -> Callable[..., None]:
         def note(_module: nn.Module, _inputs: object, output: Tensor) -> None:
             if last_weighted[0]:
                 activations.append((last_weighted[0], kind, output.detach().flatten(1)))
@@ -113,7 +114,7 @@ def _listen(
     for name, part in module.named_modules():
         kind = name_of(part)
         if isinstance(part, WEIGHTED):
-            hooks.append(part.register_forward_hook(after_weighted(name)))  # type: ignore[arg-type]
+            hooks.append(part.register_forward_hook(after_weighted(name)))
         elif kind is not None:
-            hooks.append(part.register_forward_hook(after_activation(kind)))  # type: ignore[arg-type]
+            hooks.append(part.register_forward_hook(after_activation(kind)))
     return hooks

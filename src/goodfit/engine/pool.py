@@ -103,6 +103,4 @@ def _join(first: Rows, second: Rows) -> Rows:
     codes = None
     if first.codes_NC is not None and second.codes_NC is not None:
         codes = torch.cat([first.codes_NC, second.codes_NC])
-    return Rows(
-        x=torch.cat([first.x, second.x]), codes_NC=codes, y_N=torch.cat([first.y_N, second.y_N])
-    )
+    return Rows(x=torch.cat([first.x, second.x]), codes_NC=codes, y_N=torch.cat([first.y_N, second.y_N]))

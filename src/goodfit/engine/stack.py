@@ -61,9 +61,7 @@ class Stack:
             total_steps=self._steps_per_epoch * self._plan.epochs,
         )
         self._evaluation = Evaluation(self._pool, self._backend, self._plan.loss)
-        self._probes = Probes(
-            self._backend, *self._evaluation.probe_rows(PROBE_ROWS), loss=self._plan.loss
-        )
+        self._probes = Probes(self._backend, *self._evaluation.probe_rows(PROBE_ROWS), loss=self._plan.loss)
         self._curves = Curves(len(candidates))
         decay_K1 = self._column([plan.averaging for plan in plans])
         self._averaged = AveragedWeights(self._backend.flat_KP, decay_K1) if decay_K1.any() else None
@@ -136,9 +134,7 @@ class Stack:
     def _step(self, rows_KN: Tensor, step: int) -> None:
         rows_KB = rows_KN[:, step * self._batch_size : (step + 1) * self._batch_size]
         scores_KBO = self._backend.scores(self._pool.batch(rows_KB), dropout=self._dropout)
-        loss_KB = self._plan.loss.rows(
-            scores_KBO, self._pool.y_N[rows_KB], smoothing_K1=self._smoothing_K1
-        )
+        loss_KB = self._plan.loss.rows(scores_KBO, self._pool.y_N[rows_KB], smoothing_K1=self._smoothing_K1)
         grad_KP = self._backend.gradients(loss_KB.mean(-1))
         self._count += 1
         self._descent.step(self._backend.flat_KP, grad_KP, count=self._count)

@@ -22,8 +22,8 @@ NORM_EPS = 1e-5
 class Stacked(Backend):
     """Train K multilayer networks for little more than the price of one.
 
-    A layer of all candidates is one ``baddbmm`` over ``(K, N, D) x (K, D, U)``; the first layer of rows that all
-    candidates share is a single product with all their weights side by side.
+    A layer of all candidates is one ``baddbmm`` over ``(K, N, D) x (K, D, U)``; the first layer of rows
+    that all candidates share is a single product with all their weights side by side.
 
     Args:
         network: The structure that the modules were built from.

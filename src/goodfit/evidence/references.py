@@ -77,7 +77,7 @@ class FittedReference:
 
 
 def references(
-    split: Split, *, seconds: float | None = None, skipped: Callable[[str], None] | None = None
+    split: Split, *, seconds: float | None = None, skipped: Callable[[str], object] | None = None
 ) -> tuple[FittedReference, ...]:
     """Train what others would use: the majority (or mean), a linear model, nearest neighbours, boosted trees.
 

@@ -19,6 +19,7 @@ from goodfit.engine.history import History
 from goodfit.engine.loop import train
 from goodfit.engine.losses import row_scores
 from goodfit.engine.plan import Plan
+from goodfit.engine.workers import Workers
 from goodfit.evidence.statistics import holm, judge, paired_effect
 from goodfit.evidence.verdict import Verdict
 from goodfit.recipe.remedy import Treatment
@@ -90,6 +91,7 @@ def train_arms(
     seeds: Sequence[int],
     deadline: float = math.inf,
     progress: Callable[[float], None] | None = None,
+    workers: Workers | None = None,
 ) -> tuple[TrainedArm, ...]:
     """Train several plans on the same seeds, as one population.
 
@@ -99,9 +101,10 @@ def train_arms(
         seeds: Shared by all arms: initial weights, batches and dropout draws are paired.
         deadline: As in :func:`goodfit.engine.loop.train`.
         progress: As in :func:`goodfit.engine.loop.train`.
+        workers: As in :func:`goodfit.engine.loop.train`.
     """
     population = [Candidate(arm=name, seed=seed, plan=plan) for name, plan in plans for seed in seeds]
-    trained = train(population, split, deadline=deadline, progress=progress)
+    trained = train(population, split, deadline=deadline, progress=progress, workers=workers)
     size = len(seeds)
     return tuple(
         TrainedArm(name=name, plan=plan, members=trained[i * size : (i + 1) * size])
@@ -119,11 +122,13 @@ def try_out(
     tried: int = 0,
     deadline: float = math.inf,
     progress: Callable[[float], None] | None = None,
+    workers: Workers | None = None,
 ) -> Trial:
     """Train every treatment beside the control and judge each by the paired difference.
 
-    The control was trained on the same seeds and batches, so it serves as it stands: training it again would give the
-    same numbers. The p-values are corrected by Holm's method for all treatments tried on this control.
+    The control was trained on the same seeds and batches, so it serves as it stands: training it again
+    would give the same numbers. The p-values are corrected by Holm's method for all treatments tried on
+    this control.
 
     Args:
         treatments: The arms to train.
@@ -134,10 +139,13 @@ def try_out(
         tried: Treatments tried on this control before, none of which helped.
         deadline: As in :func:`goodfit.engine.loop.train`.
         progress: As in :func:`goodfit.engine.loop.train`.
+        workers: As in :func:`goodfit.engine.loop.train`.
     """
     seeds = [member.candidate.seed for member in control.members]
     to_train = [(t.name, t.plan) for t in treatments if t.remedy.trains]
-    trained = iter(train_arms(to_train, split, seeds=seeds, deadline=deadline, progress=progress))
+    trained = iter(
+        train_arms(to_train, split, seeds=seeds, deadline=deadline, progress=progress, workers=workers)
+    )
     arms = tuple(
         next(trained)
         if treatment.remedy.trains

@@ -18,6 +18,7 @@ from goodfit.engine.construction import sizes_of
 from goodfit.engine.loop import measure_pace, train
 from goodfit.engine.losses import row_scores
 from goodfit.engine.plan import Plan
+from goodfit.engine.workers import Workers
 from goodfit.evidence.bootstrap import bootstrap_interval
 from goodfit.evidence.references import FittedReference
 from goodfit.evidence.trial import TrainedArm
@@ -31,13 +32,20 @@ PACE_SECONDS = 0.2
 
 
 def train_final(
-    plan: Plan, split: Split, budget: Budget, journal: Journal, *, num_seeds: int, folds: bool
+    plan: Plan,
+    split: Split,
+    budget: Budget,
+    journal: Journal,
+    *,
+    num_seeds: int,
+    folds: bool,
+    workers: Workers | None = None,
 ) -> TrainedArm:
     """Train what is handed back: one network, or as many as vote.
 
-    Each member learns from training and validation rows but for one fold of its own, on which it is watched, so that together they
-    use every row that is not sealed. Where rows must not be mixed (groups, time, the user's own validation
-    rows), members learn from the training rows alone.
+    Each member learns from training and validation rows but for one fold of its own, on which it is
+    watched, so that together they use every row that is not sealed. Where rows must not be mixed (groups,
+    time, the user's own validation rows), members learn from the training rows alone.
 
     Args:
         plan: The plan by the prescription.
@@ -46,6 +54,7 @@ def train_final(
         journal: Where the histories are kept.
         num_seeds: Members of an ensemble.
         folds: Whether validation rows may be learnt from.
+        workers: Other processes that train some of the members.
     """
     count = num_seeds if plan.ensemble else 1
     count = int(min(count, max(1, budget.trainings_left(keep=0))))
@@ -57,6 +66,7 @@ def train_final(
         progress=lambda fraction: journal.doing(
             "training the final model", fraction=0.9 + 0.1 * fraction, seconds_left=None
         ),
+        workers=workers,
     )
     budget.used += count
     fit = tuple(member for member in trained if member.history.ending != "diverged")
@@ -121,7 +131,7 @@ def open_sealed_test(
     plain = opened["scaled"]
     return TestResult(
         metric=split.task.metric,
-        score=bootstrap_interval(scores_N, seed=seed),
+        score=bootstrap_interval(scores_N, targets_N=_targets(opened[final.inputs], split), seed=seed),
         others=_in_users_units(final, opened[final.inputs], split),
         num_rows=len(scores_N),
         openings=split.openings,
@@ -136,6 +146,11 @@ def _scores(predictor: Predictor, rows: Rows, split: Split) -> np.ndarray:
         outputs_NO = split.task.encode(predictor.decoded(outputs_NO))[:, None]
     scores_N = row_scores(torch.from_numpy(outputs_NO), rows.y_N, kind=split.task.kind)
     return scores_N.numpy().astype(float)
+
+
+def _targets(rows: Rows, split: Split) -> np.ndarray | None:
+    """Numbers to be predicted: with them R squared is resampled as the ratio it is."""
+    return rows.y_N.numpy().astype(float) if split.task.kind == "numbers" else None
 
 
 def _in_users_units(predictor: Predictor, rows: Rows, split: Split) -> tuple[tuple[str, float], ...]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import os
 import time as clock
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -18,8 +19,11 @@ from goodfit.engine.construction import sizes_of
 from goodfit.engine.harness import check_harness
 from goodfit.engine.loop import measure_pace
 from goodfit.engine.plan import Plan
+from goodfit.engine.threads import suitable_threads
+from goodfit.engine.workers import Workers, hired
 from goodfit.evidence.references import FittedReference, references
 from goodfit.evidence.trial import CONTROL, TrainedArm, train_arms
+from goodfit.nets.given import Given
 from goodfit.nets.network import Network
 from goodfit.procedure.budget import Budget
 from goodfit.procedure.events import Listener, silence
@@ -37,6 +41,8 @@ NUM_SEEDS = 8
 FEWEST_SEEDS = 3
 REFERENCES_SHARE = 0.12
 BASELINE_SHARE = 0.12
+WORTH_HIRING = 8.0
+"""Seconds of budget from which starting another process pays."""
 FEWEST_EPOCHS = 8
 """Below this, fewer seeds are a better use of the time than fewer epochs."""
 
@@ -165,6 +171,29 @@ def run_recipe(
     folds: bool = True,
 ) -> Fitted:
     """Run the recipe on a split and a plan (arguments as in :func:`fit`)."""
+    population = [Candidate(arm=CONTROL, seed=seed, plan=plan) for seed in range(num_seeds or NUM_SEEDS)]
+    with suitable_threads(population, split, measure=budget.is_timed) as threads:
+        # cores that threads leave idle are given to another process
+        idle = _cores() - 1 if threads == 1 and budget.seconds >= WORTH_HIRING else 0
+        with hired(split, count=idle) as workers:
+            return _run(split, plan, budget, journal, target_metric, num_seeds, command, folds, workers)
+
+
+def _cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _run(
+    split: Split,
+    plan: Plan,
+    budget: Budget,
+    journal: Journal,
+    target_metric: float | None,
+    num_seeds: int | None,
+    command: str,
+    folds: bool,
+    workers: Workers | None,
+) -> Fitted:
     for note in split.notes:
         journal.note(note)
     compared = _references(split, budget, journal)
@@ -178,12 +207,13 @@ def run_recipe(
         bar=set_bar(compared, target_metric),
         budget=budget,
         journal=journal,
-        unsuited=_unsuited(split),
+        unsuited=_unsuited(plan, split),
         arm=control,
+        workers=workers,
     )
     because = recipe.run()
     final_plan = _unshortened(recipe.arm.plan, plan, long_epochs)
-    final = train_final(final_plan, split, budget, journal, num_seeds=count, folds=folds)
+    final = train_final(final_plan, split, budget, journal, num_seeds=count, folds=folds, workers=workers)
     journal.keep_arm(final, round=recipe.round, question="final")
     predictor = predictor_of(final.plan, final.members, split)
     journal.doing("opening the sealed test", fraction=1.0, seconds_left=None)
@@ -257,7 +287,8 @@ def _train_as_it_is(
 def _unshortened(plan: Plan, shortened: Plan, epochs: int) -> Plan:
     """Give the final training the epochs that the trials had no time for.
 
-    How a longer training ends is not proven, so it keeps the weights of its best epoch, as early stopping does.
+    How a longer training ends is not proven, so it keeps the weights of its best epoch, as early stopping
+    does.
     """
     if shortened.epochs == epochs:
         return plan
@@ -265,6 +296,14 @@ def _unshortened(plan: Plan, shortened: Plan, epochs: int) -> Plan:
     return dataclasses.replace(longer, patience=longer.patience or longer.epochs)
 
 
-def _unsuited(split: Split) -> dict[str, str]:
-    has_numbers = len(split.input_names("expanded")) > len(split.input_names("scaled"))
-    return {} if has_numbers else {"expand-inputs": "there are no numeric columns to expand"}
+def _unsuited(plan: Plan, split: Split) -> dict[str, str]:
+    """Remedies that cannot be applied here, with the reason."""
+    reasons = {}
+    if len(split.input_names("expanded")) <= len(split.input_names("scaled")):
+        reasons["expand-inputs"] = "there are no numeric columns to expand"
+    if isinstance(plan.network, Given):
+        reasons["maxout"] = "a given network's layers cannot be widened for its pieces"
+        if not plan.network.hidden_activations(sizes_of(plan, split)):
+            hidden = ("relu", "leaky-relu", "gelu", "silu", "dropout")
+            reasons |= dict.fromkeys(hidden, "the given network has no activation modules to edit")
+    return reasons

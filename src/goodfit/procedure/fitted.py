@@ -54,7 +54,8 @@ class Predictor:
         """Predict raw rows.
 
         Args:
-            raw: Rows as the source held them: a frame with the same columns (the target may be absent), or an array.
+            raw: Rows as the source held them: a frame with the same columns (the target may be absent), or
+                an array.
 
         Returns:
             One row per input row: ``prediction``, and for classes ``probability_<label>``.

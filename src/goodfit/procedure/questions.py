@@ -18,9 +18,9 @@ from goodfit.procedure.run import Answer
 class Bar:
     """What a score has to reach.
 
-    It is the user's target if there is one. Otherwise it is the score of the best reference model on validation rows, for
-    both questions: a network that does not even reach on its training rows what another method reaches on rows it has
-    never seen has not learnt what is there to learn.
+    It is the user's target if there is one. Otherwise it is the score of the best reference model on
+    validation rows, for both questions: a network that does not even reach on its training rows what
+    another method reaches on rows it has never seen has not learnt what is there to learn.
 
     Attributes:
         score: The height.
@@ -38,9 +38,7 @@ def set_bar(references: Sequence[FittedReference], target: float | None) -> Bar:
     if target is not None:
         return Bar(score=target, source="target")
     best = max(references, key=lambda reference: reference.record.validation_score)
-    return Bar(
-        score=best.record.validation_score, source=best.record.name, rows_N=best.validation_scores_N
-    )
+    return Bar(score=best.record.validation_score, source=best.record.name, rows_N=best.validation_scores_N)
 
 
 def scores_of(arm: TrainedArm, question: Question, split: Split) -> np.ndarray:
@@ -61,8 +59,9 @@ def ask(
 ) -> Answer:
     """Ask one of the two questions.
 
-    The answer is yes when the mean score reaches the bar. Once nothing is left to try, it is also yes when the score is
-    not shown to be below the bar: its interval, paired with the reference's rows where there are any, reaches it.
+    The answer is yes when the mean score reaches the bar. Once nothing is left to try, it is also yes when
+    the score is not shown to be below the bar: its interval, paired with the reference's rows where there
+    are any, reaches it.
 
     Args:
         question: ``"training"`` or ``"testing"``.

@@ -6,7 +6,7 @@ The first question comes first every time: a remedy for testing may have spoilt 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from goodfit.data.split import Split
 from goodfit.diagnosis import testing, training
@@ -14,6 +14,7 @@ from goodfit.diagnosis.finding import Finding
 from goodfit.engine.candidate import Candidate
 from goodfit.engine.loop import measure_pace
 from goodfit.engine.plan import Plan
+from goodfit.engine.workers import Workers
 from goodfit.evidence.trial import CONTROL, Question, TrainedArm, Trial, try_out
 from goodfit.procedure.budget import Budget
 from goodfit.procedure.journal import Journal
@@ -39,10 +40,12 @@ class Recipe:
         journal: Where everything is kept.
         unsuited: Remedies that cannot be tried on this data, with the reason.
         arm: The plan so far, trained on all seeds.
+        workers: Other processes that train some of the arms.
         round: How often the loop has come back.
         hopeless: Testing treatments not shown to help; they are not tried again. A training remedy that
             did nothing may do much once another has opened the way.
-        harmful_doses: The dose at which a remedy harmed; it is not tried again at that dose or a stronger one.
+        harmful_doses: The dose at which a remedy harmed; it is not tried again at that dose or a stronger
+            one.
         left_behind: Plans that a proven remedy has replaced; no treatment leads back to one.
     """
 
@@ -52,6 +55,7 @@ class Recipe:
     journal: Journal
     unsuited: dict[str, str]
     arm: TrainedArm
+    workers: Workers | None = None
     round: int = 1
     hopeless: set[str] = dataclasses.field(default_factory=set)
     harmful_doses: dict[str, float] = dataclasses.field(default_factory=dict)
@@ -78,9 +82,7 @@ class Recipe:
         return None
 
     def _ask(self, question: Question, *, nothing_left: bool = False) -> Answer:
-        answer = ask(
-            question, self.arm, self.bar, self.split, round=self.round, nothing_left=nothing_left
-        )
+        answer = ask(question, self.arm, self.bar, self.split, round=self.round, nothing_left=nothing_left)
         return self.journal.answer(answer)
 
     def _find(self, question: Question) -> Sequence[Finding]:
@@ -92,7 +94,9 @@ class Recipe:
         tried = 0
         for remedies in remedies_for(question, self._find(question)):
             for rank in treatments(remedies, self.arm.plan, without=self._without()):
-                chosen = self._affordable([treatment for treatment in rank if self._is_worth_trying(treatment)])
+                chosen = self._affordable(
+                    [treatment for treatment in rank if self._is_worth_trying(treatment)]
+                )
                 if chosen:
                     yield self._try_out(chosen, question, tried=tried)
                     tried += len(chosen)
@@ -119,6 +123,7 @@ class Recipe:
             tried=tried,
             deadline=self.budget.trial_deadline,
             progress=self._progress(f"trying {len(chosen)} remedies for {question} data"),
+            workers=self.workers,
         )
         self.budget.used += len(self.arm.members) * sum(t.remedy.trains for t in chosen)
         return trial
@@ -190,7 +195,7 @@ class Recipe:
             return f"the budget is spent while the answer on {question} data is no"
         return f"no remedy for {question} data is shown to help further"
 
-    def _progress(self, what: str):  # noqa: ANN202
+    def _progress(self, what: str) -> Callable[[float], None]:
         start = self.budget.spent
 
         def report(fraction: float) -> None:
@@ -209,5 +214,3 @@ def _by_structure(wanted: Sequence[Treatment]) -> list[list[Treatment]]:
     for treatment in wanted:
         groups.setdefault(treatment.plan.structure, []).append(treatment)
     return list(groups.values())
-
-

@@ -96,7 +96,8 @@ class TestResult:
         num_rows: Rows of the sealed test part.
         openings: How often it was opened (1, or the report says so in red).
         references: Scores of the reference models on the same rows, by name.
-        plan_as_it_was: Score of the untreated plan on the same rows.
+        plan_as_it_was: Score on the same rows of one network of the untreated plan, trained on the
+            training rows alone.
     """
 
     __test__ = False  # the name starts with Test, and pytest would collect it

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable
-from typing import Any
 
 from torch import nn
 
@@ -72,9 +71,11 @@ class Wanted:
 def plan_as_it_is(wanted: Wanted, split: Split) -> Plan:
     """Make the plan to start from.
 
-    Where the user said anything about the network or its training, the rest is the plainest there is, because a plan
-    under examination must not be improved in secret. Otherwise it is a sound one for the data: numbers shown
-    also through a piecewise-linear basis, a rate that falls to zero, early stopping, and the vote of all seeds.
+    Where the user said anything about the network or its training, the rest is the plainest there is,
+    because a plan under examination must not be improved in secret. Otherwise it is a sound one for the
+    data: numbers shown also through a piecewise-linear basis, a rate that falls to zero, early stopping,
+        and the vote of all
+    seeds.
     """
     num_rows = len(split.train_index)
     batch_size = wanted.batch_size or _usual_batch(num_rows)
@@ -109,14 +110,13 @@ def _network(wanted: Wanted, split: Split) -> Network:
         return Given(factory=wanted.model)
     if wanted.network is not None:
         return wanted.network
-    chosen: dict[str, Any] = {} if wanted.activation is None else {"activation": wanted.activation}
+    activation = wanted.activation or "relu"
     if wanted.hidden is not None:
-        return MLP(widths=wanted.hidden, **chosen)
+        return MLP(widths=wanted.hidden, activation=activation)
     shape = split.input_shape()
     if len(shape) == 3 and min(shape[1:]) >= SMALLEST_IMAGE:
-        return CNN(channels=(16, 32), **chosen)
-    start = {"initialisation": "he"} if wanted.is_silent else {}
-    return MLP(widths=(128, 128), **chosen, **start)
+        return CNN(channels=(16, 32), activation=activation)
+    return MLP(widths=(128, 128), activation=activation, initialisation="he" if wanted.is_silent else "torch")
 
 
 def _loss(wanted: Wanted, split: Split) -> Loss:

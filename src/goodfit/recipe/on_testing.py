@@ -23,7 +23,8 @@ def _l1(plan: Plan, dose: float) -> Plan:
 
 
 def _weight_decay(plan: Plan, dose: float) -> Plan:
-    # a decay per epoch rather than per step would depend on the data; the usual product of rate and decay does not
+    # a decay per epoch rather than per step would depend on the data; the usual product of rate and decay
+    # does not
     return plan if plan.rule.weight_decay else replace(plan, rule=replace(plan.rule, weight_decay=dose))
 
 
@@ -68,4 +69,3 @@ ON_TESTING = (
         doses=(1e-3, 1e-4, 1e-2),
     ),
 )
-

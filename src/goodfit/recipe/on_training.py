@@ -5,18 +5,25 @@ from __future__ import annotations
 from dataclasses import replace
 
 from goodfit.engine.plan import Plan
+from goodfit.nets.cnn import CNN
+from goodfit.nets.given import Given
+from goodfit.nets.mlp import MLP
 from goodfit.recipe.remedy import Edit, Remedy
 from goodfit.rules.base import rule_named
+
+WITH_ACTIVATION = (MLP, CNN, Given)
 
 
 def activation(name: str) -> Edit:
     """Edit that puts another activation behind every hidden layer, with the initial weights that suit it."""
 
     def edit(plan: Plan, dose: float) -> Plan:
-        if plan.network.activation == name:
+        network = plan.network
+        if not isinstance(network, WITH_ACTIVATION) or network.activation == name:
             return plan
-        # a start made for another activation shrinks or blows up signals layer by layer, so both change together
-        return replace(plan, network=replace(plan.network, activation=name, initialisation="he"))
+        # a start made for another activation shrinks or blows up signals layer by layer, so both change
+        # together
+        return replace(plan, network=replace(network, activation=name, initialisation="he"))
 
     return edit
 

@@ -27,9 +27,7 @@ def remedies_for(question: str, findings: Sequence[Finding]) -> tuple[tuple[Reme
         order. A group is for when those before it did not help; no remedy stands in two.
     """
     known = {remedy.code: remedy for remedy in RECIPE if remedy.question == question}
-    groups = []
-    for finding in findings:
-        groups.append(tuple(known.pop(code) for code in finding.remedies if code in known))
+    groups = [tuple(known.pop(code) for code in finding.remedies if code in known) for finding in findings]
     return (*(group for group in groups if group), tuple(known.values()))
 
 

@@ -19,7 +19,8 @@ class Remedy:
         code: Its name, such as ``"relu"``; findings name the remedies made for them by it.
         question: Which answer it can turn: ``"training"`` or ``"testing"``. It is never tried for the other.
         sentence: What it does, with ``{dose}`` where the dose belongs.
-        edit: Makes the treated plan from a plan and a dose; returns the plan itself where it has nothing to change.
+        edit: Makes the treated plan from a plan and a dose; returns the plan itself where it has nothing
+            to change.
         doses: Strengths to try, the usual one first. A remedy without strengths has the one dose 0.
         source: ``"lecture"``, or ``"beyond"`` for what came later.
         trains: Whether it needs trainings of its own.

@@ -26,10 +26,10 @@ class Band:
         high_E: Largest of the seeds.
     """
 
-    epochs_E: np.ndarray  # noqa: N815 -- shape suffix
-    mean_E: np.ndarray  # noqa: N815 -- shape suffix
-    low_E: np.ndarray  # noqa: N815 -- shape suffix
-    high_E: np.ndarray  # noqa: N815 -- shape suffix
+    epochs_E: np.ndarray
+    mean_E: np.ndarray
+    low_E: np.ndarray
+    high_E: np.ndarray
 
 
 def band(histories: Sequence[History], name: str) -> Band:

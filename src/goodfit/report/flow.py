@@ -79,8 +79,8 @@ def flow_of(run: Run) -> Flow:
 
 def _plan(run: Run) -> Box:
     plan = dict(run.plan)
-    rule = " at lr ".join(plan[word] for word in ("rule", "lr") if word in plan)
-    steps = [("function set", plan.get("network")), ("goodness", plan.get("loss")), ("pick the best", rule)]
+    rule = ", lr ".join(plan[word] for word in ("rule", "lr") if word in plan)
+    steps = [("network", plan.get("network")), ("loss", plan.get("loss")), ("rule", rule)]
     lines = tuple(
         _short(f"{place}  {what}: {value}") for place, (what, value) in enumerate(steps, 1) if value
     )

@@ -64,6 +64,7 @@ def render(run: Run) -> str:
             helped_too=wording.not_kept(run, "helped"),
             not_shown=wording.not_kept(run, "not shown"),
             harmed=wording.not_kept(run, "harmed"),
+            untried=untried_of(run),
             best_reference=max((r.validation_score for r in run.references), default=None),
         )
     )
@@ -75,11 +76,19 @@ def rounds_of(run: Run) -> tuple[Round, ...]:
     return tuple(
         Round(
             number=number,
-            answers=tuple(answer for answer in run.answers if answer.round == number),
+            answers=tuple(dict.fromkeys(answer for answer in run.answers if answer.round == number)),
             verdicts=tuple(verdict for verdict in run.verdicts if verdict.round == number),
         )
         for number in numbers
     )
+
+
+def untried_of(run: Run) -> dict[str, list[str]]:
+    """Names of the remedies left untried, by reason."""
+    names: dict[str, list[str]] = {}
+    for name, reason in run.untried:
+        names.setdefault(reason, []).append(name)
+    return names
 
 
 def scale_of(effects: Iterable[Interval]) -> Scale:

@@ -53,7 +53,7 @@ def to_object(run: Run, *, folder: str | Path) -> dict[str, Any]:
 
 def to_json(run: Run, *, folder: str | Path) -> str:
     """Write :func:`to_object` as one line of strict JSON."""
-    return json.dumps(to_object(run, folder=folder), allow_nan=False, ensure_ascii=False)
+    return json.dumps(to_object(run, folder=folder), allow_nan=False)
 
 
 def _flat(verdict: Verdict) -> dict[str, Any]:

@@ -98,13 +98,15 @@ def _findings(run: Run) -> Iterator[Text]:
 
 
 def _left_over(run: Run) -> Iterator[Text]:
+    kept = {verdict.remedy for verdict in run.prescription}
     for label, names in (
         ("Not shown", [v.remedy for v in wording.not_kept(run, "not shown")]),
         ("Harmed", [v.remedy for v in wording.not_kept(run, "harmed")]),
         ("Untried", [name for name, _ in run.untried]),
     ):
-        if names:
-            yield _cut(f"  {label:<12} {wording.listed(dict.fromkeys(names), most=4)}")
+        others = dict.fromkeys(name for name in names if name not in kept)
+        if others:
+            yield _cut(f"  {label:<12} {wording.listed(others, most=4)}")
 
 
 def _cut(text: str, style: str = "") -> Text:

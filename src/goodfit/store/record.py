@@ -19,7 +19,7 @@ RUN_FILE = "run.json"
 
 
 def encode_run(run: Run) -> bytes:
-    """Write a run as indented, strict JSON.
+    """Write a run as strict JSON, in one line.
 
     Args:
         run: The record.
@@ -27,7 +27,7 @@ def encode_run(run: Run) -> bytes:
     Returns:
         UTF-8 text that :func:`decode_run` turns into an equal record.
     """
-    return msgspec.json.format(msgspec.json.encode(_spelled(run)), indent=1) + b"\n"
+    return msgspec.json.encode(_spelled(run)) + b"\n"
 
 
 def decode_run(text: bytes, *, name: str = RUN_FILE) -> Run:
@@ -103,9 +103,12 @@ def _damaged(name: str, error: Exception) -> RunFolderError:
 
 
 def _spelled(value: Any) -> Any:
-    """Turn records into plain values, with numbers that JSON lacks spelled out."""
+    """Turn records into plain values, and what JSON or msgspec cannot hold into what they can."""
     if dataclasses.is_dataclass(value):
         return {field.name: _spelled(getattr(value, field.name)) for field in dataclasses.fields(value)}
-    if isinstance(value, tuple):
+    if isinstance(value, (tuple, list)):
         return [_spelled(item) for item in value]
+    if isinstance(value, str):  # a file name may hold bytes that are no text
+        return value.encode("utf-8", "replace").decode()
+    value = value.item() if hasattr(value, "item") else value  # a number of NumPy's
     return str(value) if isinstance(value, float) and not math.isfinite(value) else value

@@ -1,0 +1,169 @@
+"""A second pair of hands: stacks are trained by this process and by others at once, one thread each.
+
+Small networks gain nothing from threads inside an operation, because there is too little to share; whole
+stacks share perfectly. Rows reach the other processes through a file that all of them map into memory.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import os
+import tempfile
+import threading
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future
+from pathlib import Path
+from typing import Any
+
+import torch
+from loky import get_reusable_executor
+
+from goodfit.data.split import Rows, Split
+from goodfit.engine.candidate import Candidate, Trained
+from goodfit.engine.stack import Stack
+
+IDLE_SECONDS = 120
+"""A process without work leaves after this time; until then the next run finds it warm."""
+
+Job = tuple[int, Sequence[Candidate]]
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
+class SharedRows:
+    """What a stack needs to know of a split, small enough to be sent and mapped.
+
+    Attributes:
+        seed: The root seed.
+        cardinalities: As in the split.
+        views: For each view its training and validation rows.
+        shapes: For each view the shape of one row.
+    """
+
+    seed: int
+    cardinalities: tuple[int, ...]
+    views: dict[str, tuple[Rows, Rows]]
+    shapes: dict[str, tuple[int, ...]]
+
+    def rows(self, part: str, inputs: str = "scaled") -> Rows:
+        """Return the rows of one part, as a split does."""
+        return self.views[inputs][part == "validation"]
+
+    def input_shape(self, inputs: str = "scaled") -> tuple[int, ...]:
+        """Shape of one row of a view."""
+        return self.shapes[inputs]
+
+
+class Workers:
+    """Other processes, ready to train stacks of one split.
+
+    Args:
+        split: The data.
+        count: Processes beside this one.
+
+    Attributes:
+        count: The same.
+    """
+
+    def __init__(self, split: Split, *, count: int) -> None:
+        self._split, self.count = split, count
+        self._folder = tempfile.TemporaryDirectory(prefix="goodfit-")
+        self._files: dict[str, str] = {}
+        self._executor = get_reusable_executor(max_workers=count, timeout=IDLE_SECONDS)
+        self._ready: Future[int] = self._executor.submit(_warm_up)
+
+    def close(self) -> None:
+        """Remove the shared file; the processes stay warm for a while."""
+        self._ready.cancel()
+        self._folder.cleanup()
+
+    def share_out(
+        self, jobs: Sequence[Job], run_here: Callable[[Job], list[Trained]], until: float
+    ) -> dict[int, list[Trained]]:
+        """Train stacks here and elsewhere until none is left.
+
+        Args:
+            jobs: (number, candidates) of every stack, the largest first.
+            run_here: Trains one stack in this process.
+            until: Deadline of the whole.
+
+        Returns:
+            What became of each stack, by its number.
+        """
+        waiting, done = deque(jobs), dict[int, list[Trained]]()
+        feeders = [
+            threading.Thread(target=self._feed, args=(waiting, done, until), daemon=True)
+            for _ in range(self.count if self._ready.done() else 0)
+        ]
+        for feeder in feeders:
+            feeder.start()
+        while (job := _next(waiting)) is not None:
+            done[job[0]] = run_here(job)
+        for feeder in feeders:
+            feeder.join()
+        for job in waiting:  # a process died with it
+            done[job[0]] = run_here(job)
+        return done
+
+    def _feed(self, waiting: deque[Job], done: dict[int, list[Trained]], until: float) -> None:
+        while (job := _next(waiting)) is not None:
+            number, candidates = job
+            try:
+                path = self._share(candidates[0].plan.inputs)
+                done[number] = self._executor.submit(_train_elsewhere, path, list(candidates), until).result()
+            except Exception:  # the process was killed or cannot unpickle the model: this one can do it
+                waiting.append(job)
+                return
+
+    def _share(self, inputs: str) -> str:
+        if inputs not in self._files:
+            rows = SharedRows(
+                seed=self._split.seed,
+                cardinalities=self._split.cardinalities,
+                views={inputs: (self._split.rows("train", inputs), self._split.rows("validation", inputs))},
+                shapes={inputs: self._split.input_shape(inputs)},
+            )
+            path = Path(self._folder.name) / f"{inputs}.pt"
+            torch.save(rows, path)
+            self._files[inputs] = str(path)
+        return self._files[inputs]
+
+
+def _next(waiting: deque[Job]) -> Job | None:
+    try:
+        return waiting.popleft()
+    except IndexError:
+        return None
+
+
+def _warm_up() -> int:
+    """Run in another process: finding this function there imports torch and the engine."""
+    torch.set_num_threads(1)
+    return os.getpid()
+
+
+_mapped: dict[str, Any] = {}
+
+
+def _train_elsewhere(path: str, candidates: list[Candidate], until: float) -> list[Trained]:
+    """Run in another process: map the rows once, then train one stack on one thread."""
+    torch.set_num_threads(1)
+    if path not in _mapped:
+        _mapped.clear()
+        # the file was written by the process that started this one
+        _mapped[path] = torch.load(path, mmap=True, weights_only=False)
+    return Stack(candidates, _mapped[path]).run(deadline=until, progress=lambda fraction: None)
+
+
+@contextlib.contextmanager
+def hired(split: Split, *, count: int) -> Iterator[Workers | None]:
+    """Have other processes at hand for the length of a run; none if ``count`` is 0."""
+    if count < 1:
+        yield None
+        return
+    workers = Workers(split, count=count)
+    try:
+        yield workers
+    finally:
+        workers.close()

@@ -1,0 +1,75 @@
+"""Adam in place is the pure rule, step by step."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from goodfit.engine import fused
+from goodfit.engine.fused import ROWS_ALONE, adam_in_place
+from goodfit.rules.adaptive import Adam
+
+NUM_STEPS = 40
+RULES = (
+    Adam(lr=1e-3),
+    Adam(lr=1e-3),  # neighbours of equal settings share one call
+    Adam(lr=0.1, beta1=0.5, beta2=0.9, eps=1e-3),
+    Adam(lr=0.02, beta1=0.0, eps=1e-15),
+    Adam(lr=1e-3),
+)
+
+
+def column_of(name):
+    return torch.tensor([[rule.hyperparameters()[name]] for rule in RULES], dtype=torch.float64)
+
+
+def paths(num_parameters):
+    """Walk down valleys of curvature 1 to 10,000 with noise, by the pure rule and in place."""
+    generator = torch.Generator().manual_seed(0)
+    curvature_P = torch.logspace(0, 4, num_parameters, dtype=torch.float64)
+    floor_P = torch.linspace(1, 3, num_parameters, dtype=torch.float64)  # away from zero
+    pure_KP = floor_P + torch.randn(len(RULES), num_parameters, generator=generator, dtype=torch.float64)
+    moved_KP = pure_KP.clone()
+    hyper = {name: column_of(name) for name in RULES[0].hyperparameters()}
+    pure_state, moved_state = Adam.start(pure_KP), Adam.start(moved_KP)
+    for t in range(1, NUM_STEPS + 1):
+        noise_KP = torch.randn(pure_KP.shape, generator=generator, dtype=torch.float64)
+        change_KP, pure_state = Adam.update(
+            curvature_P * (pure_KP - floor_P) + noise_KP, pure_state, hyper, t
+        )
+        pure_KP = pure_KP + change_KP
+        adam_in_place(moved_KP, curvature_P * (moved_KP - floor_P) + noise_KP, moved_state, hyper, t=t)
+        yield pure_KP, moved_KP, pure_state, moved_state
+
+
+@pytest.mark.parametrize("num_parameters", [9, ROWS_ALONE - 1, ROWS_ALONE])
+def test_every_step_is_the_pure_rules_for_each_candidates_own_numbers(num_parameters):
+    taken = 0
+    for pure_KP, moved_KP, pure_state, moved_state in paths(num_parameters):
+        # a weight that passes through zero is known to its rounding only
+        torch.testing.assert_close(moved_KP, pure_KP, rtol=1e-12, atol=1e-15)
+        for slot in Adam.slots:
+            torch.testing.assert_close(moved_state[slot], pure_state[slot], rtol=1e-10, atol=1e-14)
+        taken += 1
+    assert taken == NUM_STEPS
+
+
+def test_the_two_ways_are_taken_below_and_from_the_limit(monkeypatch):
+    ways = []
+    monkeypatch.setattr(fused, "_all_at_once", lambda *_, **__: ways.append("all at once"))
+    monkeypatch.setattr(fused, "_row_by_row", lambda *_, **__: ways.append("row by row"))
+    for num_parameters in (ROWS_ALONE - 1, ROWS_ALONE):
+        adam_in_place(torch.zeros(1, num_parameters), torch.zeros(1, num_parameters), {}, {}, t=1)
+    assert ways == ["all at once", "row by row"]
+
+
+@pytest.mark.parametrize("num_parameters", [9, ROWS_ALONE])
+def test_rows_of_a_larger_buffer_are_moved_where_they_lie(num_parameters):
+    flat_KP = torch.ones(4, num_parameters, dtype=torch.float64)
+    rows = slice(1, 3)
+    hyper = {name: column_of(name)[rows] for name in RULES[0].hyperparameters()}
+    adam_in_place(flat_KP[rows], torch.ones_like(flat_KP)[rows], Adam.start(flat_KP[rows]), hyper, t=1)
+    assert torch.equal(flat_KP[[0, 3]], torch.ones(2, num_parameters, dtype=torch.float64))
+    # the first step has the length of the learning rate, but for eps
+    expected_21 = 1 - column_of("lr")[rows] / (1 + column_of("eps")[rows])
+    torch.testing.assert_close(flat_KP[rows], expected_21.expand(2, num_parameters), rtol=1e-12, atol=0)
