@@ -200,7 +200,7 @@ class TestRowScores:
 
 class TestRefusals:
     def test_an_unknown_name_is_named_with_the_nearest(self):
-        with pytest.raises(PlanError, match="'cross-entrpy'.*classes") as caught:
+        with pytest.raises(PlanError, match=r"'cross-entrpy'.*classes") as caught:
             loss_of("cross-entrpy")
         assert "'cross-entropy'" in caught.value.fix
 

@@ -19,7 +19,6 @@ import typer
 
 from goodfit.cli import arguments
 from goodfit.errors import GoodfitError
-from goodfit.procedure.events import Doing, silence
 from goodfit.report.wording import printable
 
 if TYPE_CHECKING:
@@ -81,6 +80,7 @@ def carry_out(
 
     ``work`` is given the listener, and a function that says how many seconds are left once torch is loaded.
     """
+    from goodfit.procedure.events import Doing
     from goodfit.store.place import free_name, refuse_place
 
     started = time.monotonic()
@@ -114,6 +114,8 @@ def _left(seconds: float | None, started: float) -> float | None:
 @contextlib.contextmanager
 def _listening(*, quiet: bool) -> Iterator[Listener]:
     if quiet:
+        from goodfit.procedure.events import silence
+
         yield silence
         return
     from rich.console import Console

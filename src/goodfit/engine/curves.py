@@ -30,7 +30,7 @@ class Curves:
         self._curves = [_Curve() for _ in range(num_candidates)]
 
     def add(self, epoch: int, measured: Measured, members: list[int]) -> Tensor:
-        """Add one point for each member; returns which of them have a new lowest validation loss, ``(K,)``."""
+        """Add one point for each member; returns who has a new lowest validation loss, ``(K,)``."""
         train = [measured.train_loss_K, measured.train_score_K]
         validation = [measured.validation_loss_K, measured.validation_score_K]
         rows = torch.stack(train + validation, dim=1).tolist()
@@ -45,7 +45,7 @@ class Curves:
         return torch.tensor(improved)
 
     def of(self, k: int) -> tuple[tuple[int, ...], list[tuple[float, ...]], int]:
-        """Return a candidate's epochs, its four curves (train loss and score, validation the same), its best epoch."""
+        """Return the epochs, the four curves (train loss and score, validation the same), the best epoch."""
         curve = self._curves[k]
         return tuple(curve.epochs), list(zip(*curve.points, strict=True)), curve.best_epoch
 

@@ -66,7 +66,7 @@ class Descent:
         return segments
 
     def _read_numbers(self) -> None:
-        """Read once what every step needs: asking a tensor would cost more than the step of a small network."""
+        """Read once what every step needs: asking a tensor costs more than the step of a small network."""
         plans = self._plans
         self._l1_K1 = self._column([plan.l1 for plan in plans])
         self._l2_K1 = self._column([plan.l2 for plan in plans])

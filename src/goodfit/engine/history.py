@@ -118,7 +118,8 @@ class Harness:
     Attributes:
         initial_loss: Loss of the fresh network on training rows, mean over seeds.
         expected_loss: Loss of a network that knows nothing: log K for cross-entropy over K classes,
-            (K - 1) / K**2 for the squared loss on a softmax over K classes, the target's variance for squared loss on numbers.
+            (K - 1) / K**2 for the squared loss on a softmax over K classes, the target's variance for
+            the squared loss on numbers.
         one_batch_rows: Rows of the batch that the network was asked to learn by heart.
         one_batch_score: Score on that batch at the end (accuracy or R squared).
         one_batch_steps: Steps it was given.

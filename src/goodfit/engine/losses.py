@@ -21,7 +21,7 @@ Link = Literal["softmax", "sigmoid", "identity"]
 FOR_CLASSES = ("cross-entropy", "squared", "binary-cross-entropy")
 FOR_NUMBERS = ("squared", "huber")
 HUBER_AT_ZERO = 0.4247
-"""Expected Huber loss of saying 0 to a standard normal target: P(|y| < 1) / 2 + density at 1 - P(|y| > 1) / 2."""
+"""Expected Huber loss of saying 0 to a standard normal target."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -30,8 +30,8 @@ class Loss:
 
     ``cross-entropy`` is the negative log of the softmax share of the right class; ``squared`` on classes is
     the squared distance between softmax shares and the one-hot target, averaged over classes (the
-    lecture's first and worse choice); ``binary-cross-entropy`` has one output for two classes; ``huber`` is squared
-    within one standard deviation of the target and linear beyond.
+    lecture's first and worse choice); ``binary-cross-entropy`` has one output for two classes; ``huber``
+    is squared within one standard deviation of the target and linear beyond.
 
     Args:
         name: One of the names above.
@@ -77,7 +77,7 @@ class Loss:
 
     @property
     def expected_at_start(self) -> float:
-        r"""Loss of a network that knows nothing: :math:`\log K`, :math:`(K-1)/K^2`, or the target's variance."""
+        r"""Loss of a network that knows nothing: :math:`\log K`, :math:`(K-1)/K^2`, or a variance."""
         num_classes = max(self.num_outputs, 2)
         if self.name in ("cross-entropy", "binary-cross-entropy"):
             return math.log(num_classes)

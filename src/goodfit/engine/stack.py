@@ -208,7 +208,7 @@ class Stack:
                 )
 
     def _final_KP(self) -> Tensor:
-        """What each candidate hands over: its best weights if it watches for them, else its last or averaged ones."""
+        """What each candidate hands over: its best weights if it watches for them, else its last ones."""
         last_KP = self._backend.flat_KP if self._averaged is None else self._averaged.flat_KP
         if self._best is None:
             return last_KP.detach().clone()

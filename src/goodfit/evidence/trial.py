@@ -53,7 +53,7 @@ class TrainedArm:
         return sum(history.seconds for history in self.histories)
 
     def scores_SN(self, question: Question) -> np.ndarray:
-        """Scores of every seed on every row that the question looks at; what diverged scores as a blind guess."""
+        """Scores of every seed on every row of the question; what diverged scores as a blind guess."""
         rows = [m.train_scores_N if question == "training" else m.validation_scores_N for m in self.members]
         return np.nan_to_num(np.stack(rows).astype(float), nan=0.0, posinf=0.0, neginf=-1e3)
 

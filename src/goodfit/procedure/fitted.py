@@ -1,4 +1,4 @@
-"""What a run hands back: the trained network that predicts from raw rows, and the record of how it came about."""
+"""What a run hands back: the trained network that predicts from raw rows, and the record of the run."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ class Predictor:
         return pd.DataFrame({"prediction": self.decoded(outputs_NO), **self._probabilities(outputs_NO)})
 
     def decoded(self, outputs_NO: np.ndarray) -> np.ndarray:
-        """Turn outputs into labels, or numbers in the user's units that stay near those of the training rows."""
+        """Turn outputs into labels, or numbers in the user's units, near those of the training rows."""
         task = self.task
         if task.kind == "classes":
             return task.decode(outputs_NO.argmax(1))

@@ -90,7 +90,7 @@ class Recipe:
         return self.journal.find(catalogue.findings(self.arm.histories))
 
     def _try_remedies(self, question: Question) -> Iterator[Trial]:
-        """Try one group of remedies after the other: those made for what was found, then the rest; usual doses first."""
+        """Try one group of remedies after the other: those made for what was found, then the rest."""
         tried = 0
         for remedies in remedies_for(question, self._find(question)):
             for rank in treatments(remedies, self.arm.plan, without=self._without()):

@@ -39,7 +39,7 @@ def write_run(
             ("python", platform.python_version()),
             *((name, importlib.metadata.version(name)) for name in PACKAGES),
         ),
-        machine=f"{platform.machine()}, {os.cpu_count()} cores, {torch.get_num_threads()} threads, no GPU used",
+        machine=f"{platform.machine()}, {os.cpu_count()} cores, {torch.get_num_threads()} threads, CPU only",
         created=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         command=command,
         seed=split.seed,

@@ -45,11 +45,6 @@ def render(run: Run) -> str:
 
     Returns:
         An HTML page that opens offline, is readable on a phone, and prints.
-
-    Example:
-        >>> import pathlib
-        >>> from goodfit.store.record import load_run
-        >>> page = render(load_run("goodfit-run"))  # doctest: +SKIP
     """
     return (
         _pages()

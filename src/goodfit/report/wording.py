@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
-from goodfit.evidence.verdict import Interval, Verdict
-from goodfit.procedure.run import Answer, Arm, Run
+if TYPE_CHECKING:
+    from goodfit.evidence.verdict import Interval, Verdict
+    from goodfit.procedure.run import Answer, Arm, Run
 
 NOTHING = "–"
 METRICS = {"accuracy": "accuracy", "r2": "R²"}
