@@ -190,6 +190,13 @@ def test_the_same_seed_gives_the_same_numbers(run, fit_once, irises, quick):
     assert set(values) == set(before)
 
 
+def test_the_demo_runs_and_shows_its_patient(run, tmp_path):
+    done = run("demo", "--patient", "overfit", "--budget", "6s", "--out", "cured", "--json", "--quiet")
+    assert done.code in (0, 1), done.err
+    assert json.loads(done.out)["good_on_training"] is True
+    assert "Training remedies" in (tmp_path / "cured" / "report.html").read_text(encoding="utf-8")
+
+
 def test_a_users_own_network_is_trained_and_predicts(run, tmp_path, irises, quick):
     (tmp_path / "net.py").write_text(
         "from torch import nn\n"

@@ -81,7 +81,7 @@ def demo(
     def work(listener: Listener, left: Left) -> Fitted:
         from goodfit.procedure.demo import demo as cure
 
-        return cure(patient.value, seed=seed, listener=listener, budget=left())
+        return cure(patient.value, seed=seed, listener=listener, budget=left(), command=_typed())
 
     return carry_out(work, out=out, replace=replace, budget=budget, json=json, quiet=quiet)
 
@@ -158,7 +158,7 @@ def fit(
             num_seeds=seeds,
             seed=seed,
             listener=listener,
-            command=shlex.join(["goodfit", *sys.argv[1:]]),
+            command=_typed(),
         )
 
     return carry_out(work, out=out, replace=replace, budget=budget, json=json, quiet=quiet)
@@ -227,3 +227,7 @@ def explain(
     else:
         typer.echo(text)
     return GOOD
+
+
+def _typed() -> str:
+    return shlex.join(["goodfit", *sys.argv[1:]])

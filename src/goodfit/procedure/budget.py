@@ -10,7 +10,7 @@ from goodfit.errors import BudgetError
 
 FINAL_SHARE = 0.30
 """Share of the time that is kept for the final training and the report."""
-CLOSING_SECONDS = 1.0
+CLOSING_SECONDS = 2.0
 """Kept for the sealed test and for writing files."""
 
 

@@ -29,6 +29,8 @@ from goodfit.procedure.run import TestResult
 
 FOLDS = 8
 PACE_SECONDS = 0.2
+SHORTEST = 0.7
+"""Share of the trials' epochs below which a final training would be worse than what the trials made."""
 
 
 def train_final(
@@ -37,7 +39,7 @@ def train_final(
     budget: Budget,
     journal: Journal,
     *,
-    num_seeds: int,
+    trial_arm: TrainedArm,
     folds: bool,
     workers: Workers | None = None,
 ) -> TrainedArm:
@@ -52,13 +54,17 @@ def train_final(
         split: The data.
         budget: Decides the epochs if time counts.
         journal: Where the histories are kept.
-        num_seeds: Members of an ensemble.
+        trial_arm: The prescription as it was last trained; it decides the number of members, and is
+            handed back itself where there is no time to train anew.
         folds: Whether validation rows may be learnt from.
         workers: Other processes that train some of the members.
     """
-    count = num_seeds if plan.ensemble else 1
+    count = len(trial_arm.members) if plan.ensemble else 1
     count = int(min(count, max(1, budget.trainings_left(keep=0))))
     plan = _in_time(plan, split, budget, _population(plan, count, folds))
+    if plan.epochs < SHORTEST * trial_arm.plan.epochs:
+        journal.note("no time for a final training: the networks of the last trial are handed back")
+        return dataclasses.replace(trial_arm, name="final", members=trial_arm.members[:count])
     trained = train(
         _population(plan, count, folds),
         split,

@@ -21,6 +21,7 @@ from goodfit.engine.loop import measure_pace
 from goodfit.engine.plan import Plan
 from goodfit.engine.threads import suitable_threads
 from goodfit.engine.workers import Workers, hired
+from goodfit.errors import BudgetError
 from goodfit.evidence.references import FittedReference, references
 from goodfit.evidence.trial import CONTROL, TrainedArm, train_arms
 from goodfit.nets.given import Given
@@ -213,7 +214,9 @@ def _run(
     )
     because = recipe.run()
     final_plan = _unshortened(recipe.arm.plan, plan, long_epochs)
-    final = train_final(final_plan, split, budget, journal, num_seeds=count, folds=folds, workers=workers)
+    final = train_final(
+        final_plan, split, budget, journal, trial_arm=recipe.arm, folds=folds, workers=workers
+    )
     journal.keep_arm(final, round=recipe.round, question="final")
     predictor = predictor_of(final.plan, final.members, split)
     journal.doing("opening the sealed test", fraction=1.0, seconds_left=None)
@@ -260,10 +263,18 @@ def _affordable(plan: Plan, split: Split, budget: Budget, num_seeds: int | None)
     allowed = min(BASELINE_SHARE * budget.seconds, budget.left_for_trials())
     while True:
         population = [Candidate(arm=CONTROL, seed=seed, plan=plan) for seed in range(count)]
-        epochs = int(allowed / measure_pace(population, split, seconds=0.2))
+        pace = measure_pace(population, split, seconds=0.2)
+        epochs = int(allowed / pace)
         if epochs >= min(FEWEST_EPOCHS, plan.epochs) or count <= FEWEST_SEEDS or num_seeds:
             break
         count = max(FEWEST_SEEDS, count // 2)
+    if 2 * pace > budget.left_for_final():
+        needed = budget.spent + 2 * pace / BASELINE_SHARE
+        raise BudgetError(
+            f"a budget of {budget.seconds:g} s is too small: one epoch of {count} networks takes {pace:.1f} s, "
+            f"and {max(0.0, budget.left_for_final()):.1f} s are left after the references",
+            fix=f"allow about {math.ceil(needed)} s, or fewer seeds",
+        )
     return with_epochs(plan, max(1, min(plan.epochs, epochs))), count
 
 
