@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import resource
 import signal
@@ -26,13 +27,18 @@ with stage(Path(sys.argv[1])) as folder:
 """
 
 
-@pytest.fixture
+@contextlib.contextmanager
 def small_files():
-    """Let no file grow beyond a kilobyte, as a full disk would."""
+    """Let no file grow beyond a kilobyte, as a full disk would.
+
+    Not a fixture: the limit holds for the whole process, and pytest writes its own output before a fixture ends.
+    """
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (1024, before[1]))
-    yield
-    resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
 def test_the_folder_appears_at_the_end_and_nothing_else_stays(tmp_path):
@@ -72,8 +78,9 @@ def test_a_killed_process_leaves_no_folder_of_that_name(tmp_path):
     assert all(name.startswith(".") for name in os.listdir(tmp_path))
 
 
-def test_a_full_disk_leaves_nothing_and_says_so(tmp_path, small_files):
+def test_a_full_disk_leaves_nothing_and_says_so(tmp_path):
     with (
+        small_files(),
         pytest.raises(RunFolderError, match=r"cannot be written: File too large"),
         stage(tmp_path / "run") as folder,
     ):
@@ -81,10 +88,10 @@ def test_a_full_disk_leaves_nothing_and_says_so(tmp_path, small_files):
     assert os.listdir(tmp_path) == []
 
 
-def test_a_full_disk_leaves_the_old_run_as_it_was(tmp_path, small_files):
+def test_a_full_disk_leaves_the_old_run_as_it_was(tmp_path):
     (tmp_path / "run").mkdir()
     (tmp_path / "run" / "a").write_text("old")
-    with pytest.raises(RunFolderError), stage(tmp_path / "run", replace=True) as folder:
+    with small_files(), pytest.raises(RunFolderError), stage(tmp_path / "run", replace=True) as folder:
         (folder / "a").write_bytes(bytes(10_000))
     assert (tmp_path / "run" / "a").read_text() == "old"
     assert os.listdir(tmp_path) == ["run"]

@@ -271,7 +271,7 @@ def _affordable(plan: Plan, split: Split, budget: Budget, num_seeds: int | None)
     if 2 * pace > budget.left_for_final():
         needed = budget.spent + 2 * pace / BASELINE_SHARE
         raise BudgetError(
-            f"a budget of {budget.seconds:g} s is too small: one epoch of {count} networks takes {pace:.1f} s, "
+            f"the budget is too small: one epoch of {count} networks takes {pace:.1f} s, "
             f"and {max(0.0, budget.left_for_final()):.1f} s are left after the references",
             fix=f"allow about {math.ceil(needed)} s, or fewer seeds",
         )
