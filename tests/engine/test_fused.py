@@ -49,7 +49,8 @@ def test_every_step_is_the_pure_rules_for_each_candidates_own_numbers(num_parame
         # a weight that passes through zero is known to its rounding only
         torch.testing.assert_close(moved_KP, pure_KP, rtol=1e-12, atol=1e-15)
         for slot in Adam.slots:
-            torch.testing.assert_close(moved_state[slot], pure_state[slot], rtol=1e-10, atol=1e-14)
+            # a curvature of 10,000 turns a rounding of 1e-16 in a weight into 1e-12 in its gradient
+            torch.testing.assert_close(moved_state[slot], pure_state[slot], rtol=1e-10, atol=1e-11)
         taken += 1
     assert taken == NUM_STEPS
 

@@ -31,7 +31,8 @@ with stage(Path(sys.argv[1])) as folder:
 def small_files():
     """Let no file grow beyond a kilobyte, as a full disk would.
 
-    Not a fixture: the limit holds for the whole process, and pytest writes its own output before a fixture ends.
+    Not a fixture: the limit holds for the whole process, and pytest writes its own output
+    before a fixture ends.
     """
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (1024, before[1]))
@@ -146,10 +147,10 @@ def test_folders_on_the_way_are_made(tmp_path):
     assert (tmp_path / "a" / "b" / "run" / "x").exists()
 
 
-def test_a_file_is_replaced_whole_or_not_at_all(tmp_path, small_files):
+def test_a_file_is_replaced_whole_or_not_at_all(tmp_path):
     page = tmp_path / "page.html"
     write_whole(page, "old")
-    with pytest.raises(RunFolderError):
+    with small_files(), pytest.raises(RunFolderError):
         write_whole(page, "x" * 10_000)
     assert page.read_text() == "old"
     assert os.listdir(tmp_path) == ["page.html"]

@@ -19,6 +19,8 @@ from goodfit.engine.workers import Job, Workers
 Progress = Callable[[float], None]
 WORTH_CUTTING = 8
 """Candidates for each process from which a stack is cut; smaller ones cost the same whole or cut."""
+LARGE_FLOATS = 300_000
+"""Floats of one candidate from which a stack is always cut, if there are hands."""
 STACK_FLOATS = 48_000_000
 """Floats that one stack may hold in weights, gradients and rule state; more candidates go in waves."""
 
@@ -117,7 +119,9 @@ def _waves(candidates: Sequence[Candidate], split: Split, *, hands: int) -> list
         floats = 6 * num_parameters(candidates[members[0]].plan, split)
         size = max(1, STACK_FLOATS // max(1, floats))
         num_waves = -(-len(members) // size)
-        if num_waves < hands and len(members) >= hands * WORTH_CUTTING:
+        # a step of small networks costs about the same whole or cut; one of large networks does not
+        fewest = 1 if floats >= LARGE_FLOATS else WORTH_CUTTING
+        if num_waves < hands and len(members) >= hands * fewest:
             num_waves = hands
         size = -(-len(members) // num_waves)
         waves += [members[start : start + size] for start in range(0, len(members), size)]

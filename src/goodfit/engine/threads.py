@@ -16,6 +16,8 @@ from goodfit.engine.candidate import Candidate
 from goodfit.engine.construction import num_parameters
 from goodfit.engine.loop import measure_pace
 
+WORTH_THREADS = 1.5
+"""Gain from which threads are chosen; below it, cores are better used for whole stacks."""
 WORTH_SHARING = 3e8
 """Operations of one step of a stack from which several threads pay, on the machines we measured."""
 
@@ -27,7 +29,7 @@ def suitable_threads(population: Sequence[Candidate], split: Split, *, measure: 
     Args:
         population: Candidates of one structure.
         split: The data.
-        measure: Take a few steps with one thread and with all, and keep the faster. Otherwise decide by
+        measure: Take a few steps with one thread and with all, and compare. Otherwise decide by
             the number of operations, which gives the same answer on every run.
 
     Yields:
@@ -49,7 +51,7 @@ def _measured(population: Sequence[Candidate], split: Split, most: int) -> int:
     for count in (1, most):
         torch.set_num_threads(count)
         seconds[count] = measure_pace(population, split, seconds=0.1)
-    return min(seconds, key=seconds.__getitem__)
+    return most if seconds[most] * WORTH_THREADS < seconds[1] else 1
 
 
 def _by_size(population: Sequence[Candidate], split: Split, most: int) -> int:
