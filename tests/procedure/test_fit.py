@@ -14,7 +14,10 @@ from goodfit.data.synthetic import digits_split, mixed_table, overfit_patient
 from goodfit.errors import BudgetError, DataError, ModelError, PlanError
 from goodfit.nets.mlp import MLP
 from goodfit.procedure.budget import Budget
-from goodfit.procedure.fit import fit, run_recipe
+from goodfit.procedure.case import Case
+from goodfit.procedure.course import run_recipe
+from goodfit.procedure.events import silence
+from goodfit.procedure.fit import fit
 from goodfit.procedure.journal import Journal
 from goodfit.procedure.run import Answer
 from goodfit.procedure.start import Wanted, plan_as_it_is
@@ -34,9 +37,8 @@ def sick():
     )
     plan = plan_as_it_is(wanted, split)
     heard = []
-    budget = Budget(max_trainings=26)
-    fitted = run_recipe(split, plan, budget, Journal(listener=heard.append), num_seeds=2)
-    return fitted, heard, split
+    case = Case(split=split, budget=Budget(max_trainings=26), journal=Journal(listener=heard.append))
+    return run_recipe(plan, case, num_seeds=2), heard, split
 
 
 @pytest.fixture(scope="module")
@@ -44,8 +46,8 @@ def overfit():
     """A network that knows its 200 noisy rows by heart."""
     split = overfit_patient(0)
     wanted = Wanted(network=MLP(widths=(64, 64)), rule="adam", lr=3e-3, epochs=40, batch_size=32)
-    journal = Journal(listener=lambda event: None)
-    return run_recipe(split, plan_as_it_is(wanted, split), Budget(max_trainings=200), journal, num_seeds=4)
+    case = Case(split=split, budget=Budget(max_trainings=200), journal=Journal(listener=silence))
+    return run_recipe(plan_as_it_is(wanted, split), case, num_seeds=4)
 
 
 def test_a_network_that_fails_on_training_data_is_not_offered_what_helps_testing(sick):

@@ -19,6 +19,9 @@ from goodfit.errors import DataError
 
 FEWEST_ROWS = 20
 
+MOST_NAMED = 5
+"""Columns that a note names before it counts the rest."""
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
 class Wishes:
@@ -212,4 +215,15 @@ def _stacked(inputs: list[Any]) -> pd.DataFrame | np.ndarray:
 
 
 def _column_notes(preparation: Preparation) -> tuple[str, ...]:
-    return tuple(f"{column.name}: {column.note}" for column in preparation.columns if column.note)
+    """One sentence for all columns of which the same is to be said: images have many dead corners."""
+    names: dict[str, list[str]] = {}
+    for column in preparation.columns:
+        if column.note:
+            names.setdefault(column.note, []).append(column.name)
+    return tuple(f"{_listed(same)}: {note}" for note, same in names.items())
+
+
+def _listed(names: list[str]) -> str:
+    if len(names) <= MOST_NAMED:
+        return ", ".join(names)
+    return f"{', '.join(names[:MOST_NAMED])} and {len(names) - MOST_NAMED} more"

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import abc
 import dataclasses
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -127,6 +127,16 @@ class Backend(abc.ABC):
         self.flat_KP = self.flat_KP.detach()[index_M].clone()
         self.buffers = {name: stacked[index_M].clone() for name, stacked in self.buffers.items()}
         self.refresh()
+
+    def put(self, flat_KP: Tensor, buffers: Mapping[str, Tensor]) -> None:
+        """Overwrite the parameters and the named buffers in place, so that every view of them follows."""
+        self.flat_KP.data.copy_(flat_KP)
+        for name, stacked in buffers.items():
+            self.buffers[name].copy_(stacked)
+
+    def copied_buffers(self) -> dict[str, Tensor]:
+        """Copy the buffers of all candidates."""
+        return {name: stacked.clone() for name, stacked in self.buffers.items()}
 
     def weights(self, k: int, *, flat_P: Tensor | None = None) -> dict[str, Tensor]:
         """Copy one candidate's parameters and buffers out of the stack, by name."""

@@ -89,12 +89,12 @@ class Evaluation:
     def _look(self, rows_KN: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Predictions, losses and scores of the given rows."""
         floats = self._backend.num_candidates * self._backend.widest
-        predicted, losses = [], []
-        for rows in row_chunks(rows_KN.shape[1], floats_per_row=floats):
-            scores_KNO = self._backend.scores(self._gather(rows_KN[:, rows]))
-            losses.append(self._loss.rows(scores_KNO, self._pool.y_N[rows_KN[:, rows]]))
-            predicted.append(self._loss.predict(scores_KNO))
-        predicted_KNO = torch.cat(predicted, dim=1)
-        y_KN = self._pool.y_N[rows_KN]
+        chunks = [
+            self._backend.scores(self._gather(rows_KN[:, rows]))
+            for rows in row_chunks(rows_KN.shape[1], floats_per_row=floats)
+        ]
+        # class weights are relative to all rows of a mean, so the loss must not see one chunk at a time
+        scores_KNO, y_KN = torch.cat(chunks, dim=1), self._pool.y_N[rows_KN]
+        predicted_KNO = self._loss.predict(scores_KNO)
         scores_KN = row_scores(predicted_KNO, y_KN, kind=self._loss.kind)
-        return predicted_KNO, torch.cat(losses, dim=1), scores_KN
+        return predicted_KNO, self._loss.rows(scores_KNO, y_KN), scores_KN

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import torch
 from torch import Tensor
@@ -151,15 +151,15 @@ class Stack:
             self._probes.probe(epoch, change_KP=self._change_KP, members=self._members)
 
     @contextlib.contextmanager
-    def _showing(self, flat_KP: Tensor | None) -> Iterator[None]:
-        """Put other weights into the stack for a while."""
+    def _showing(self, flat_KP: Tensor | None, buffers: Mapping[str, Tensor] | None = None) -> Iterator[None]:
+        """Put other weights into the stack for a while, with the buffers that belong to them."""
         if flat_KP is None:
             yield
             return
-        moving_KP = self._backend.flat_KP.detach().clone()
-        self._backend.flat_KP.data.copy_(flat_KP)
+        moving_KP, moving = self._backend.flat_KP.detach().clone(), self._backend.copied_buffers()
+        self._backend.put(flat_KP, buffers or {})
         yield
-        self._backend.flat_KP.data.copy_(moving_KP)
+        self._backend.put(moving_KP, moving)
 
     def _let_go(self) -> None:
         """Take diverged and early-stopped candidates out, so that their cost really goes."""
@@ -192,14 +192,14 @@ class Stack:
     def _finish(self, places: Sequence[int], ending: Ending) -> None:
         if not places:
             return
-        with self._showing(self._final_KP()):
+        with self._showing(*self._handed_over()):
             final = self._evaluation.final()
             for place in places:
                 k = self._members[place]
                 self._trained[k] = Trained(
                     candidate=self._candidates[k],
                     history=self._history(k, ending),
-                    weights=self._weights(place),
+                    weights=self._backend.weights(place),
                     predicted_NO=final.predicted_KNO[place],
                     predicted_train_NO=final.predicted_train_KNO[place],
                     train_y_N=final.train_y_KN[place],
@@ -207,19 +207,17 @@ class Stack:
                     validation_scores_N=final.validation_scores_KN[place],
                 )
 
-    def _final_KP(self) -> Tensor:
+    def _handed_over(self) -> tuple[Tensor, dict[str, Tensor]]:
         """What each candidate hands over: its best weights if it watches for them, else its last ones."""
         last_KP = self._backend.flat_KP if self._averaged is None else self._averaged.flat_KP
-        if self._best is None:
-            return last_KP.detach().clone()
-        waits = [self._candidates[k].plan.patience is not None for k in self._members]
-        return torch.where(torch.tensor(waits).unsqueeze(1), self._best.flat_KP, last_KP.detach())
-
-    def _weights(self, place: int) -> dict[str, Tensor]:
-        weights = self._backend.weights(place)
-        if self._best is not None and self._candidates[self._members[place]].plan.patience is not None:
-            weights |= {name: stacked[place].clone() for name, stacked in self._best.buffers.items()}
-        return weights
+        flat_KP, buffers = last_KP.detach().clone(), self._backend.copied_buffers()
+        if self._best is not None:
+            waits = [self._candidates[k].plan.patience is not None for k in self._members]
+            waits_K = torch.tensor(waits)
+            flat_KP[waits_K] = self._best.flat_KP[waits_K]
+            for name, stacked in buffers.items():
+                stacked[waits_K] = self._best.buffers[name][waits_K]
+        return flat_KP, buffers
 
     def _history(self, k: int, ending: Ending) -> History:
         candidate, plan = self._candidates[k], self._candidates[k].plan

@@ -52,9 +52,10 @@ class Stacked(Backend):
         """Compute raw scores as :meth:`Backend.scores` says."""
         h = self._inputs(batch, dropout)
         for index, width in enumerate(self._network.widths):
-            h = self._hidden(h, index, width, dropout)
+            a_KNU = self._hidden(h, index, dropout)
             if watcher is not None:
-                watcher(f"layers.{index}.linear", self._network.activation, h)
+                watcher(f"layers.{index}.linear", self._network.activation, a_KNU)
+            h = a_KNU + h if self._network.skip and h.shape[-1] == width else a_KNU
         return self._linear("output", h)
 
     def _inputs(self, batch: Batch, dropout: Dropout | None) -> Tensor:
@@ -72,7 +73,7 @@ class Stacked(Backend):
         tables = [self._parameters[f"embeddings.{i}.weight"] for i in range(self._num_embeddings)]
         return [_embed(table_KVE, codes_KNC[..., i]) for i, table_KVE in enumerate(tables)]
 
-    def _hidden(self, h: Tensor, index: int, width: int, dropout: Dropout | None) -> Tensor:
+    def _hidden(self, h: Tensor, index: int, dropout: Dropout | None) -> Tensor:
         network, prefix = self._network, f"layers.{index}"
         z_KNU = self._linear(f"{prefix}.linear", h)
         if network.normalisation is not None:
@@ -80,9 +81,7 @@ class Stacked(Backend):
         slope_K1 = self._parameters.get(f"{prefix}.activation.weight")
         slope_K11 = None if slope_K1 is None else slope_K1.unsqueeze(1)
         a_KNU = apply(network.activation, z_KNU, pieces=network.pieces, slope=slope_K11)
-        if dropout is not None:
-            a_KNU = dropout.hidden(a_KNU)
-        return a_KNU + h if network.skip and h.shape[-1] == width else a_KNU
+        return a_KNU if dropout is None else dropout.hidden(a_KNU)
 
     def _linear(self, name: str, h: Tensor) -> Tensor:
         weight_KUD, bias_KU = self._parameters[f"{name}.weight"], self._parameters[f"{name}.bias"]

@@ -11,8 +11,9 @@ from goodfit.data.synthetic import digits_split, overfit_patient
 from goodfit.errors import PlanError
 from goodfit.nets.mlp import MLP
 from goodfit.procedure.budget import Budget
+from goodfit.procedure.case import Case
+from goodfit.procedure.course import run_recipe
 from goodfit.procedure.events import Listener, silence
-from goodfit.procedure.fit import run_recipe
 from goodfit.procedure.fitted import Fitted
 from goodfit.procedure.journal import Journal
 from goodfit.procedure.start import Wanted, plan_as_it_is
@@ -23,14 +24,14 @@ MAX_TRAININGS = 2000
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class _Case:
+class _Patient:
     split: Callable[[int], Split]
     wanted: Wanted
 
 
-CASES: dict[str, _Case] = {
+PATIENTS: dict[str, _Patient] = {
     # the lecture's sick network: ten hidden layers of sigmoid units, gradient descent, squared error
-    "vanishing": _Case(
+    "vanishing": _Patient(
         split=digits_split,
         wanted=Wanted(
             network=MLP(widths=(32,) * 10, activation="sigmoid"),
@@ -42,7 +43,7 @@ CASES: dict[str, _Case] = {
         ),
     ),
     # a wide network on 200 noisy rows: it learns every one of them by heart
-    "overfit": _Case(
+    "overfit": _Patient(
         split=overfit_patient,
         wanted=Wanted(network=MLP(widths=(256, 256)), rule="adam", lr=1e-3, epochs=60, batch_size=32),
     ),
@@ -70,17 +71,16 @@ def demo(
     Raises:
         PlanError: There is no such patient.
     """
-    if patient not in CASES:
-        raise PlanError(f"there is no patient {patient!r}", fix=f"choose one of {', '.join(CASES)}")
-    case = CASES[patient]
-    split = case.split(seed)
+    if patient not in PATIENTS:
+        raise PlanError(f"there is no patient {patient!r}", fix=f"choose one of {', '.join(PATIENTS)}")
+    chosen = PATIENTS[patient]
+    split = chosen.split(seed)
     allowed = Budget(max_trainings=MAX_TRAININGS) if budget is None else Budget(seconds=budget)
-    # validation rows outnumber the overfit patient's training rows: learning from them would cure anything
-    return run_recipe(
-        split,
-        plan_as_it_is(case.wanted, split),
-        allowed,
-        Journal(listener=listener),
-        command=command,
-        folds=patient != "overfit",
+    case = Case(
+        split=split,
+        budget=allowed,
+        journal=Journal(listener=listener),
+        # validation rows outnumber the overfit patient's training rows: learning from them cures anything
+        may_mix=patient != "overfit",
     )
+    return run_recipe(plan_as_it_is(chosen.wanted, split), case, command=command)

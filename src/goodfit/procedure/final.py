@@ -18,61 +18,49 @@ from goodfit.engine.construction import sizes_of
 from goodfit.engine.loop import measure_pace, train
 from goodfit.engine.losses import row_scores
 from goodfit.engine.plan import Plan
-from goodfit.engine.workers import Workers
 from goodfit.evidence.bootstrap import bootstrap_interval
 from goodfit.evidence.references import FittedReference
 from goodfit.evidence.trial import TrainedArm
-from goodfit.procedure.budget import Budget
+from goodfit.procedure.case import Case
 from goodfit.procedure.fitted import Predictor
-from goodfit.procedure.journal import Journal
 from goodfit.procedure.run import TestResult
 
 FOLDS = 8
 PACE_SECONDS = 0.2
+MOST_OF_TIME = 0.85
+"""Share of the time left that the final training plans to use; a measured pace is not a promise."""
 SHORTEST = 0.7
 """Share of the trials' epochs below which a final training would be worse than what the trials made."""
 
 
-def train_final(
-    plan: Plan,
-    split: Split,
-    budget: Budget,
-    journal: Journal,
-    *,
-    trial_arm: TrainedArm,
-    folds: bool,
-    workers: Workers | None = None,
-) -> TrainedArm:
+def train_final(plan: Plan, case: Case, *, trial_arm: TrainedArm) -> TrainedArm:
     """Train what is handed back: one network, or as many as vote.
 
     Each member learns from training and validation rows but for one fold of its own, on which it is
-    watched, so that together they use every row that is not sealed. Where rows must not be mixed (groups,
-    time, the user's own validation rows), members learn from the training rows alone.
+    watched, so that together they use every row that is not sealed. Where rows must not be mixed
+    (groups, time, the user's own validation rows), members learn from the training rows alone.
 
     Args:
         plan: The plan by the prescription.
-        split: The data.
-        budget: Decides the epochs if time counts.
-        journal: Where the histories are kept.
+        case: The data, and what is left of the budget.
         trial_arm: The prescription as it was last trained; it decides the number of members, and is
             handed back itself where there is no time to train anew.
-        folds: Whether validation rows may be learnt from.
-        workers: Other processes that train some of the members.
     """
+    budget = case.budget
     count = len(trial_arm.members) if plan.ensemble else 1
     count = int(min(count, max(1, budget.trainings_left(keep=0))))
-    plan = _in_time(plan, split, budget, _population(plan, count, folds))
+    plan = _in_time(plan, case, _population(plan, count, case.may_mix))
     if plan.epochs < SHORTEST * trial_arm.plan.epochs:
-        journal.note("no time for a final training: the networks of the last trial are handed back")
+        case.journal.note("no time for a final training: the networks of the last trial are handed back")
         return dataclasses.replace(trial_arm, name="final", members=trial_arm.members[:count])
     trained = train(
-        _population(plan, count, folds),
-        split,
+        _population(plan, count, case.may_mix),
+        case.split,
         deadline=budget.final_deadline,
-        progress=lambda fraction: journal.doing(
+        progress=lambda fraction: case.journal.doing(
             "training the final model", fraction=0.9 + 0.1 * fraction, seconds_left=None
         ),
-        workers=workers,
+        workers=case.workers,
     )
     budget.used += count
     fit = tuple(member for member in trained if member.history.ending != "diverged")
@@ -86,11 +74,11 @@ def _population(plan: Plan, count: int, folds: bool) -> list[Candidate]:
     ]
 
 
-def _in_time(plan: Plan, split: Split, budget: Budget, population: Sequence[Candidate]) -> Plan:
-    if not budget.is_timed:
+def _in_time(plan: Plan, case: Case, population: Sequence[Candidate]) -> Plan:
+    if not case.budget.is_timed:
         return plan
-    pace = measure_pace(population, split, seconds=PACE_SECONDS)
-    epochs = int(0.85 * budget.left_for_final() / pace)
+    pace = measure_pace(population, case.split, seconds=PACE_SECONDS)
+    epochs = int(MOST_OF_TIME * case.budget.left_for_final() / pace)
     return with_epochs(plan, max(1, min(plan.epochs, epochs)))
 
 
@@ -121,7 +109,6 @@ def open_sealed_test(
     *,
     untreated: Predictor,
     references: Sequence[FittedReference],
-    seed: int,
 ) -> TestResult:
     """Open the sealed test rows once, and score everything on them.
 
@@ -130,14 +117,13 @@ def open_sealed_test(
         final: What is handed back.
         untreated: The plan as it came, trained.
         references: Reference models; they saw the scaled view.
-        seed: Root seed, for the bootstrap.
     """
     opened = split.open_test(*{final.inputs, untreated.inputs, "scaled"})
     scores_N = _scores(final, opened[final.inputs], split)
     plain = opened["scaled"]
     return TestResult(
         metric=split.task.metric,
-        score=bootstrap_interval(scores_N, targets_N=_targets(opened[final.inputs], split), seed=seed),
+        score=bootstrap_interval(scores_N, targets_N=_targets(opened[final.inputs], split), seed=split.seed),
         others=_in_users_units(final, opened[final.inputs], split),
         num_rows=len(scores_N),
         openings=split.openings,

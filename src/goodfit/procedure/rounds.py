@@ -8,16 +8,13 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Iterator, Sequence
 
-from goodfit.data.split import Split
 from goodfit.diagnosis import testing, training
 from goodfit.diagnosis.finding import Finding
 from goodfit.engine.candidate import Candidate
 from goodfit.engine.loop import measure_pace
 from goodfit.engine.plan import Plan
-from goodfit.engine.workers import Workers
 from goodfit.evidence.trial import CONTROL, Question, TrainedArm, Trial, try_out
-from goodfit.procedure.budget import Budget
-from goodfit.procedure.journal import Journal
+from goodfit.procedure.case import Case
 from goodfit.procedure.questions import Bar, ask
 from goodfit.procedure.run import Answer
 from goodfit.recipe.order import remedies_for, treatments
@@ -30,17 +27,14 @@ MAX_ROUNDS = 12
 
 
 @dataclasses.dataclass(kw_only=True)
-class Recipe:
+class Rounds:
     """One patient's way through the recipe.
 
     Attributes:
-        split: The data.
+        case: The data, and what may be used.
         bar: What "good" means.
-        budget: What may be used.
-        journal: Where everything is kept.
         unsuited: Remedies that cannot be tried on this data, with the reason.
         arm: The plan so far, trained on all seeds.
-        workers: Other processes that train some of the arms.
         round: How often the loop has come back.
         hopeless: Testing treatments not shown to help; they are not tried again. A training remedy that
             did nothing may do much once another has opened the way.
@@ -49,13 +43,10 @@ class Recipe:
         left_behind: Plans that a proven remedy has replaced; no treatment leads back to one.
     """
 
-    split: Split
+    case: Case
     bar: Bar
-    budget: Budget
-    journal: Journal
     unsuited: dict[str, str]
     arm: TrainedArm
-    workers: Workers | None = None
     round: int = 1
     hopeless: set[str] = dataclasses.field(default_factory=set)
     harmful_doses: dict[str, float] = dataclasses.field(default_factory=dict)
@@ -82,12 +73,14 @@ class Recipe:
         return None
 
     def _ask(self, question: Question, *, nothing_left: bool = False) -> Answer:
-        answer = ask(question, self.arm, self.bar, self.split, round=self.round, nothing_left=nothing_left)
-        return self.journal.answer(answer)
+        answer = ask(
+            question, self.arm, self.bar, self.case.split, round=self.round, nothing_left=nothing_left
+        )
+        return self.case.journal.answer(answer)
 
     def _find(self, question: Question) -> Sequence[Finding]:
         catalogue = training if question == "training" else testing
-        return self.journal.find(catalogue.findings(self.arm.histories))
+        return self.case.journal.find(catalogue.findings(self.arm.histories))
 
     def _try_remedies(self, question: Question) -> Iterator[Trial]:
         """Try one group of remedies after the other: those made for what was found, then the rest."""
@@ -111,36 +104,36 @@ class Recipe:
         )
 
     def _without(self) -> set[str]:
-        return {*self.unsuited, *(verdict.remedy for verdict in self.journal.verdicts if verdict.kept)}
+        return {*self.unsuited, *(verdict.remedy for verdict in self.case.journal.verdicts if verdict.kept)}
 
     def _try_out(self, chosen: Sequence[Treatment], question: Question, *, tried: int) -> Trial:
         trial = try_out(
             chosen,
             self.arm,
-            self.split,
+            self.case.split,
             question=question,
             round=self.round,
             tried=tried,
-            deadline=self.budget.trial_deadline,
+            deadline=self.case.budget.trial_deadline,
             progress=self._progress(f"trying {len(chosen)} remedies for {question} data"),
-            workers=self.workers,
+            workers=self.case.workers,
         )
-        self.budget.used += len(self.arm.members) * sum(t.remedy.trains for t in chosen)
+        self.case.budget.used += len(self.arm.members) * sum(t.remedy.trains for t in chosen)
         return trial
 
     def _affordable(self, wanted: Sequence[Treatment]) -> list[Treatment]:
         """Choose, in order, the treatments that time and the number of trainings allow."""
         num_seeds = len(self.arm.members)
-        trainings = self.budget.trainings_left(keep=num_seeds)
-        seconds = ROUND_SHARE * self.budget.left_for_trials()
+        trainings = self.case.budget.trainings_left(keep=num_seeds)
+        seconds = ROUND_SHARE * self.case.budget.left_for_trials()
         chosen = [treatment for treatment in wanted if not treatment.remedy.trains and num_seeds > 2]
         for group in _by_structure([treatment for treatment in wanted if treatment.remedy.trains]):
-            cost = self._cost(group) if self.budget.is_timed else 0.0
+            cost = self._cost(group) if self.case.budget.is_timed else 0.0
             for treatment in group:
                 if num_seeds > trainings:
-                    self.journal.untried[treatment.name] = "no trainings left"
+                    self.case.journal.untried[treatment.name] = "no trainings left"
                 elif cost / len(group) > seconds:
-                    self.journal.untried[treatment.name] = "no time left"
+                    self.case.journal.untried[treatment.name] = "no time left"
                 else:
                     chosen.append(treatment)
                     trainings -= num_seeds
@@ -151,7 +144,7 @@ class Recipe:
         population = [
             Candidate(arm=t.name, seed=m.candidate.seed, plan=t.plan) for t in group for m in self.arm.members
         ]
-        return measure_pace(population, self.split, seconds=PACE_SECONDS) * group[0].plan.epochs
+        return measure_pace(population, self.case.split, seconds=PACE_SECONDS) * group[0].plan.epochs
 
     def _keep_best(self, trial: Trial) -> bool:
         """Put the proven treatment with the best result into the plan; the loop then goes on from there."""
@@ -162,7 +155,7 @@ class Recipe:
         ]
         self._learn_from(trial)
         best = -max(helped)[1] if helped else None
-        self.journal.judge(trial, kept=None if best is None else trial.treatments[best].name)
+        self.case.journal.judge(trial, kept=None if best is None else trial.treatments[best].name)
         if best is None:
             return False
         chosen = trial.treatments[best]
@@ -181,12 +174,12 @@ class Recipe:
                 self.hopeless.add(treatment.name)
 
     def _give_up(self, question: Question) -> str:
-        out_of_budget = bool(self.journal.untried)
+        out_of_budget = bool(self.case.journal.untried)
         answer = self._ask(question, nothing_left=not out_of_budget)
         if question == "training" and answer.good:
             answer = self._ask("testing", nothing_left=not out_of_budget)
         if question == "training" and not answer.good:
-            self.journal.not_checked["testing remedies"] = (
+            self.case.journal.not_checked["testing remedies"] = (
                 "training is not good: a bad test score is not overfitting until it is"
             )
         if answer.good:
@@ -196,15 +189,15 @@ class Recipe:
         return f"no remedy for {question} data is shown to help further"
 
     def _progress(self, what: str) -> Callable[[float], None]:
-        start = self.budget.spent
+        start = self.case.budget.spent
 
         def report(fraction: float) -> None:
-            spent = self.budget.spent
+            spent = self.case.budget.spent
             ahead = (spent - start) / fraction - (spent - start) if fraction > 0.02 else None
-            total = self.budget.seconds if self.budget.is_timed else None
+            total = self.case.budget.seconds if self.case.budget.is_timed else None
             share = spent / total if total else 0.1 + 0.8 * fraction
             left = total - spent if total else ahead
-            self.journal.doing(what, fraction=min(1.0, share), seconds_left=left)
+            self.case.journal.doing(what, fraction=min(1.0, share), seconds_left=left)
 
         return report
 

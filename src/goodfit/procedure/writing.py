@@ -11,17 +11,14 @@ import torch
 
 from goodfit.data.split import Split
 from goodfit.engine.history import Harness
-from goodfit.procedure.budget import Budget
-from goodfit.procedure.journal import Journal
+from goodfit.procedure.case import Case
 from goodfit.procedure.run import DataSummary, Reference, Run, TestResult
 
 PACKAGES = ("torch", "numpy", "scikit-learn", "pandas")
 
 
 def write_run(
-    journal: Journal,
-    split: Split,
-    budget: Budget,
+    case: Case,
     *,
     plan: tuple[tuple[str, str], ...],
     treated_plan: tuple[tuple[str, str], ...],
@@ -32,6 +29,7 @@ def write_run(
     command: str,
 ) -> Run:
     """Collect everything into one record."""
+    journal, split, budget = case.journal, case.split, case.budget
     last = {answer.question: answer.good for answer in journal.answers}
     return Run(
         goodfit=importlib.metadata.version("goodfit"),

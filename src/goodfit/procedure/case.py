@@ -1,0 +1,29 @@
+"""One case: the patient's data and the means that a run may use; every stage of the procedure takes it."""
+
+from __future__ import annotations
+
+import dataclasses
+
+from goodfit.data.split import Split
+from goodfit.engine.workers import Workers
+from goodfit.procedure.budget import Budget
+from goodfit.procedure.journal import Journal
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
+class Case:
+    """What all stages of one run share.
+
+    Attributes:
+        split: The data.
+        budget: What may be used.
+        journal: Where everything is kept.
+        may_mix: Whether the final training may learn from validation rows too.
+        workers: Other processes that train some of the stacks.
+    """
+
+    split: Split
+    budget: Budget
+    journal: Journal
+    may_mix: bool = True
+    workers: Workers | None = None

@@ -1,0 +1,113 @@
+"""Everything before the first question: references, time, and the plan as it is.
+
+The number of seeds and epochs is fitted into the time here, once, so that all later arms are alike.
+"""
+
+from __future__ import annotations
+
+import math
+
+from goodfit.data.split import Split
+from goodfit.engine.candidate import Candidate
+from goodfit.engine.construction import sizes_of
+from goodfit.engine.loop import measure_pace
+from goodfit.engine.plan import Plan
+from goodfit.errors import BudgetError
+from goodfit.evidence.references import FittedReference, references
+from goodfit.evidence.trial import CONTROL, TrainedArm, train_arms
+from goodfit.nets.given import Given
+from goodfit.procedure.case import Case
+from goodfit.procedure.final import with_epochs
+
+NUM_SEEDS = 8
+FEWEST_SEEDS = 3
+"""With two seeds no honest test decides anything."""
+FEWEST_EPOCHS = 8
+"""Below this, fewer seeds are a better use of the time than fewer epochs."""
+REFERENCES_SHARE = 0.12
+AS_IT_IS_SHARE = 0.12
+"""Shares of a timed budget for the reference models and for the plan as it is."""
+PACE_SECONDS = 0.2
+
+
+def compare_with_references(case: Case) -> tuple[FittedReference, ...]:
+    """Train the reference models within their share of the time."""
+    case.journal.doing("training the reference models", fraction=0.02, seconds_left=None)
+    seconds = REFERENCES_SHARE * case.budget.seconds if case.budget.is_timed else None
+    compared = references(
+        case.split,
+        seconds=seconds,
+        skipped=lambda why: case.journal.not_checked.setdefault("references", why),
+    )
+    for reference in compared:
+        case.journal.listener(reference.record)
+    return compared
+
+
+def fit_into_budget(plan: Plan, case: Case, *, num_seeds: int | None) -> tuple[Plan, int]:
+    """Choose epochs and seeds for the time there is; where trainings are counted, only the seeds.
+
+    Args:
+        plan: The plan as it came.
+        case: The case.
+        num_seeds: Seeds that the user insists on.
+
+    Returns:
+        The plan with the epochs that every trial will have, and the number of seeds.
+
+    Raises:
+        BudgetError: Not even one epoch fits.
+    """
+    budget = case.budget
+    count = num_seeds or NUM_SEEDS
+    if budget.max_trainings < math.inf:
+        count = int(max(1, min(count, budget.max_trainings // 2)))
+    if not budget.is_timed:
+        return plan, count
+    allowed = min(AS_IT_IS_SHARE * budget.seconds, budget.left_for_trials())
+    pace = _pace(plan, case.split, count)
+    while allowed / pace < min(FEWEST_EPOCHS, plan.epochs) and count > FEWEST_SEEDS and not num_seeds:
+        count = max(FEWEST_SEEDS, count // 2)
+        pace = _pace(plan, case.split, count)
+    if 2 * pace > budget.left_for_final():
+        raise BudgetError(
+            f"the budget is too small: one epoch of {count} networks takes {pace:.1f} s, "
+            f"and {budget.left_for_final():.1f} s are left after the references",
+            fix=f"allow about {math.ceil(budget.spent + 2 * pace / AS_IT_IS_SHARE)} s, or fewer seeds",
+        )
+    return with_epochs(plan, max(1, min(plan.epochs, int(allowed / pace)))), count
+
+
+def train_as_it_is(plan: Plan, case: Case, *, num_seeds: int) -> TrainedArm:
+    """Train the untreated plan on all seeds."""
+    (control,) = train_arms(
+        [(CONTROL, plan)],
+        case.split,
+        seeds=range(num_seeds),
+        deadline=case.budget.trial_deadline,
+        progress=lambda fraction: case.journal.doing(
+            "training the plan as it is", fraction=0.05 + 0.1 * fraction, seconds_left=None
+        ),
+        workers=case.workers,
+    )
+    case.budget.used += num_seeds
+    case.journal.keep_arm(control, round=1, question="training")
+    return control
+
+
+def unsuited_remedies(plan: Plan, split: Split) -> dict[str, str]:
+    """Remedies that cannot be applied here, with the reason."""
+    reasons = {}
+    if len(split.input_names("expanded")) <= len(split.input_names("scaled")):
+        reasons["expand-inputs"] = "there are no numeric columns to expand"
+    if isinstance(plan.network, Given):
+        reasons["maxout"] = "a given network's layers cannot be widened for its pieces"
+        if not plan.network.hidden_activations(sizes_of(plan, split)):
+            edits = ("relu", "leaky-relu", "gelu", "silu", "dropout")
+            reasons |= dict.fromkeys(edits, "the given network has no activation modules to edit")
+    return reasons
+
+
+def _pace(plan: Plan, split: Split, count: int) -> float:
+    population = [Candidate(arm=CONTROL, seed=seed, plan=plan) for seed in range(count)]
+    return measure_pace(population, split, seconds=PACE_SECONDS)

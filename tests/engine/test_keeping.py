@@ -1,0 +1,121 @@
+"""The best weights and the averaged ones, and that what is handed back is what was measured."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from tests.engine.conftest import make_plan, make_split
+
+from goodfit.engine.candidate import Candidate
+from goodfit.engine.construction import build_backend, sizes_of
+from goodfit.engine.keeping import AveragedWeights, BestWeights
+from goodfit.engine.loop import train
+from goodfit.nets.mlp import MLP
+
+BATCH_NORM = MLP(widths=(7, 6), normalisation="batch")
+
+
+def stack_of(num_candidates, network=BATCH_NORM):
+    plan = make_plan(network=network)
+    return build_backend(
+        [Candidate(arm="a", seed=seed, plan=plan) for seed in range(num_candidates)], make_split()
+    )
+
+
+def shift(backend, amount):
+    backend.flat_KP += amount
+    for stacked in backend.buffers.values():
+        stacked += torch.tensor(amount).to(stacked)
+
+
+class TestBestWeights:
+    def test_only_those_that_improved_are_remembered_with_their_buffers(self):
+        backend = stack_of(3)
+        start_KP, start_KU = backend.flat_KP.clone(), backend.buffers["layers.0.norm.running_mean"].clone()
+        best = BestWeights(backend)
+        shift(backend, 1.0)
+        best.remember(torch.tensor([True, False, True]))
+        shift(backend, 1.0)
+        best.remember(torch.tensor([True, False, False]))
+        shift(backend, 1.0)
+        steps_K1 = torch.tensor([[2.0], [0.0], [1.0]])
+        torch.testing.assert_close(best.flat_KP, start_KP + steps_K1)
+        torch.testing.assert_close(best.buffers["layers.0.norm.running_mean"], start_KU + steps_K1)
+
+    def test_those_who_stay_keep_theirs(self):
+        backend = stack_of(3)
+        best = BestWeights(backend)
+        before_KP, before = best.flat_KP.clone(), {name: b.clone() for name, b in best.buffers.items()}
+        index_M = torch.tensor([2, 0])
+        backend.keep(index_M)
+        best.keep(index_M)
+        assert torch.equal(best.flat_KP, before_KP[index_M])
+        assert all(torch.equal(best.buffers[name], before[name][index_M]) for name in before)
+        shift(backend, 1.0)
+        best.remember(torch.tensor([False, True]))
+        assert torch.equal(best.flat_KP[0], before_KP[2])
+        torch.testing.assert_close(best.flat_KP[1], before_KP[0] + 1)
+
+
+class TestAveragedWeights:
+    def test_it_is_the_average_of_the_formula(self):
+        generator = torch.Generator().manual_seed(0)
+        decays = (0.0, 0.5, 0.99)
+        moving_KP = torch.randn(3, 4, generator=generator, dtype=torch.float64)
+        averaged = AveragedWeights(moving_KP, torch.tensor(decays, dtype=torch.float64).unsqueeze(1))
+        expected_KP = moving_KP.numpy().copy()
+        for count in range(1, 41):
+            moving_KP = torch.randn(3, 4, generator=generator, dtype=torch.float64)
+            averaged.add(moving_KP, count=count)
+            for k, decay in enumerate(decays):
+                share = min(decay, (1 + count) / (10 + count))
+                expected_KP[k] = share * expected_KP[k] + (1 - share) * moving_KP[k].numpy()
+            np.testing.assert_allclose(averaged.flat_KP.numpy(), expected_KP, rtol=1e-12, atol=1e-14)
+
+    def test_a_decay_of_zero_is_the_weights_themselves(self):
+        averaged = AveragedWeights(torch.zeros(1, 3), torch.zeros(1, 1))
+        averaged.add(torch.tensor([[1.0, 2.0, 3.0]]), count=1)
+        assert averaged.flat_KP.tolist() == [[1.0, 2.0, 3.0]]
+
+    def test_the_moving_weights_are_not_touched(self):
+        moving_KP = torch.ones(1, 3)
+        averaged = AveragedWeights(moving_KP, torch.full((1, 1), 0.5))
+        averaged.add(torch.full((1, 3), 5.0), count=1)
+        assert moving_KP.tolist() == [[1.0, 1.0, 1.0]]
+
+    def test_those_who_stay_keep_average_and_decay(self):
+        start_KP = torch.arange(6.0).view(3, 2)
+        averaged = AveragedWeights(start_KP, torch.tensor([[0.0], [0.05], [0.1]]))
+        averaged.keep(torch.tensor([2, 0]))
+        averaged.add(torch.zeros(2, 2), count=1)
+        torch.testing.assert_close(averaged.flat_KP, torch.tensor([[0.4, 0.5], [0.0, 0.0]]))
+
+
+@pytest.mark.parametrize("averaging", [0.0, 0.9])
+@pytest.mark.parametrize("patience", [None, 3])
+def test_the_weights_handed_back_predict_what_was_measured(patience, averaging):
+    """Also with running means, which belong to the best epoch and not to the last."""
+    split = make_split(24, 60)
+    plan = make_plan(
+        network=BATCH_NORM, lr=0.05, epochs=12, batch_size=8, patience=patience, averaging=averaging
+    )
+    never = make_plan(network=BATCH_NORM, lr=0.05, epochs=12, batch_size=8, patience=100)
+    population = [Candidate(arm=arm, seed=0, plan=p) for arm, p in (("this", plan), ("other", never))]
+    for trained in train(population, split):
+        module = plan.network.build(sizes_of(plan, split)).eval()
+        module.load_state_dict(trained.weights)
+        with torch.no_grad():
+            shares_NO = module(split.validation.x).softmax(-1).numpy()
+        np.testing.assert_allclose(trained.predicted_NO, shares_NO, rtol=1e-4, atol=1e-6)
+
+
+def test_averaged_weights_are_those_that_are_measured():
+    split = make_split()
+    plain, averaged = (make_plan(epochs=3, averaging=decay) for decay in (0.0, 0.95))
+    together = train(
+        [Candidate(arm=str(i), seed=0, plan=plan) for i, plan in enumerate((plain, averaged))], split
+    )
+    assert not np.allclose(together[0].predicted_NO, together[1].predicted_NO)
+    last_loss = -np.log(together[1].predicted_NO[np.arange(24), split.validation.y_N.numpy()]).mean()
+    assert together[1].history.validation_loss[-1] == pytest.approx(last_loss, rel=1e-5)
