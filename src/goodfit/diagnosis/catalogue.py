@@ -191,7 +191,7 @@ ON_TESTING = (
         "overfitting",
         "warning",
         "validation scores lie below training scores, beyond chance",
-        "early-stopping dropout weight-decay l2 l1 ensemble label-smoothing mixup averaging smaller",
+        "early-stopping dropout weight-decay l2 l1 ensemble label-smoothing averaging smaller",
         "testing",
     ),
     _entry(

@@ -83,20 +83,23 @@ def _one_batch_score(candidates: list[Candidate], split: Split, train: Rows) -> 
         descent.step(backend.flat_KP, backend.gradients(loss_K), count=count)
     with torch.no_grad():
         predicted_KNO = plan.loss.predict(backend.scores(batch))
-        return _finite(row_scores(predicted_KNO, y_1N, kind=plan.loss.kind).mean(-1).max())
+        score_K = row_scores(predicted_KNO, y_1N, kind=plan.loss.kind).mean(-1)
+        # what diverged has learnt as much as a blind guess
+        return _finite(score_K.nan_to_num(nan=0.0, neginf=0.0).max())
 
 
 def _input_facts(x: Tensor) -> dict[str, Any]:
     x_ND = x.flatten(1)
     fits = torch.isfinite(x_ND)
     clean_ND = torch.where(fits, x_ND, 0.0)
-    std_D = clean_ND.std(0, unbiased=False)
-    varying_D = std_D[std_D > 0]
+    # by its range: the deviation of a column of 0.1 is not 0, because its mean is rounded
+    varies_D = clean_ND.amax(0) > clean_ND.amin(0)
+    varying_D = clean_ND.std(0, unbiased=False)[varies_D]
     return {
         "input_std_min": _finite(varying_D.min()) if len(varying_D) else None,
         "input_std_max": _finite(varying_D.max()) if len(varying_D) else None,
         "input_abs_max": _finite(clean_ND.abs().max()),
-        "num_constant_inputs": int((std_D == 0).sum()),
+        "num_constant_inputs": int((~varies_D).sum()),
         "num_nonfinite_inputs": int((~fits).sum()),
     }
 
@@ -119,14 +122,23 @@ def _majority_share(y_N: Tensor) -> float:
 
 
 def _sample_leak(module: nn.Module, train: Rows) -> float | None:
-    """Gradient of the first row's output for the other rows' inputs, over that for its own."""
+    """Gradient of a row's output for the other rows' inputs, over that for its own, at most a million.
+
+    The first and the last row are asked, since a row may see only those before or behind it.
+    """
     module.eval()
     x = train.x[:8].clone().requires_grad_()
-    score = _run(module, x, train).sum(-1)[0]
-    if not score.requires_grad:
+    score_N = _run(module, x, train).sum(-1)
+    if not score_N.requires_grad:
         return None
-    gradient_N = torch.autograd.grad(score, x)[0].flatten(1).norm(dim=1)
-    return _finite(gradient_N[1:].max() / gradient_N[0]) if gradient_N[0] > 0 else None
+    leaks = []
+    for row in (0, len(x) - 1):
+        (gradient,) = torch.autograd.grad(score_N[row], x, retain_graph=True, materialize_grads=True)
+        gradient_N = gradient.flatten(1).norm(dim=1)
+        own, others = gradient_N[row], torch.cat([gradient_N[:row], gradient_N[row + 1 :]]).max()
+        if own > 0 or others > 0:
+            leaks.append(float(others / own.clamp_min(1e-6 * others)))
+    return max(leaks, default=None)
 
 
 def _unused(module: nn.Module, plan: Plan, train: Rows) -> tuple[str, ...]:

@@ -20,13 +20,16 @@ from goodfit.procedure.case import Case
 from goodfit.procedure.final import with_epochs
 
 NUM_SEEDS = 8
+FEW_SEEDS = 4
 FEWEST_SEEDS = 3
 """With two seeds no honest test decides anything."""
 FEWEST_EPOCHS = 8
-"""Below this, fewer seeds are a better use of the time than fewer epochs."""
+"""With fewer epochs a trial says little of a longer training, so they may take more of the time."""
 REFERENCES_SHARE = 0.12
-AS_IT_IS_SHARE = 0.12
-"""Shares of a timed budget for the reference models and for the plan as it is."""
+AS_IT_IS_SHARE = 0.05
+"""Shares of a timed budget for the reference models and for one arm: about a dozen arms fit."""
+MOST_SHARE = 0.15
+"""What an arm may take at most to get its fewest epochs."""
 PACE_SECONDS = 0.2
 
 
@@ -64,10 +67,12 @@ def fit_into_budget(plan: Plan, case: Case, *, num_seeds: int | None) -> tuple[P
         count = int(max(1, min(count, budget.max_trainings // 2)))
     if not budget.is_timed:
         return plan, count
-    allowed = min(AS_IT_IS_SHARE * budget.seconds, budget.left_for_trials())
+    usual = min(AS_IT_IS_SHARE * budget.seconds, budget.left_for_trials())
+    most = min(MOST_SHARE * budget.seconds, budget.left_for_trials())
     pace = _pace(plan, case.split, count)
-    while allowed / pace < min(FEWEST_EPOCHS, plan.epochs) and count > FEWEST_SEEDS and not num_seeds:
-        count = max(FEWEST_SEEDS, count // 2)
+    if num_seeds is None and usual < pace * plan.epochs:
+        # remedies need trials more than trials need seeds
+        count = FEW_SEEDS if most >= pace * FEWEST_EPOCHS * FEW_SEEDS / count else FEWEST_SEEDS
         pace = _pace(plan, case.split, count)
     if 2 * pace > budget.left_for_final():
         raise BudgetError(
@@ -75,7 +80,8 @@ def fit_into_budget(plan: Plan, case: Case, *, num_seeds: int | None) -> tuple[P
             f"and {budget.left_for_final():.1f} s are left after the references",
             fix=f"allow about {math.ceil(budget.spent + 2 * pace / AS_IT_IS_SHARE)} s, or fewer seeds",
         )
-    return with_epochs(plan, max(1, min(plan.epochs, int(allowed / pace)))), count
+    epochs = max(int(usual / pace), min(FEWEST_EPOCHS, int(most / pace)), 1)
+    return with_epochs(plan, min(plan.epochs, epochs)), count
 
 
 def train_as_it_is(plan: Plan, case: Case, *, num_seeds: int) -> TrainedArm:

@@ -9,8 +9,8 @@ from goodfit.engine.plan import Plan
 from goodfit.nets.cnn import CNN
 from goodfit.nets.mlp import MLP
 from goodfit.recipe.on_training import activation
-from goodfit.recipe.remedy import Edit, Remedy
-from goodfit.rules.schedules import Constant, Cosine
+from goodfit.recipe.remedy import Edit, Remedy, is_linear
+from goodfit.rules.schedules import Constant, Cosine, WarmUp
 
 
 def _setting(name: str, value: Any, *, on: tuple[type, ...]) -> Edit:
@@ -18,7 +18,7 @@ def _setting(name: str, value: Any, *, on: tuple[type, ...]) -> Edit:
 
     def edit(plan: Plan, dose: float) -> Plan:
         network = plan.network
-        if not isinstance(network, on) or getattr(network, name) == value:
+        if not isinstance(network, on) or getattr(network, name) == value or is_linear(plan):
             return plan
         return replace(plan, network=replace(network, **{name: value}))
 
@@ -29,6 +29,10 @@ def _cosine(plan: Plan, dose: float) -> Plan:
     if not isinstance(plan.schedule, Constant):
         return plan
     return replace(plan, schedule=Cosine(warmup=dose))
+
+
+def _warm_up(plan: Plan, dose: float) -> Plan:
+    return replace(plan, schedule=WarmUp(share=dose)) if isinstance(plan.schedule, Constant) else plan
 
 
 def _clip(plan: Plan, dose: float) -> Plan:
@@ -61,6 +65,13 @@ def _shallower(plan: Plan, dose: float) -> Plan:
     return replace(plan, network=replace(plan.network, widths=plan.network.widths[: int(dose)]))
 
 
+def _deeper(plan: Plan, dose: float) -> Plan:
+    if not isinstance(plan.network, MLP) or not plan.network.widths:
+        return plan
+    widths = (*plan.network.widths, plan.network.widths[-1])
+    return replace(plan, network=replace(plan.network, widths=widths))
+
+
 def _longer(plan: Plan, dose: float) -> Plan:
     return replace(plan, epochs=round(plan.epochs * dose))
 
@@ -85,6 +96,13 @@ BEYOND_ON_TRAINING = (
         question="training",
         sentence="start with weights scaled for the activation (He)",
         edit=_setting("initialisation", "he", on=(MLP, CNN)),
+        source="beyond",
+    ),
+    Remedy(
+        code="xavier-init",
+        question="training",
+        sentence="start with weights scaled for both directions (Xavier)",
+        edit=_setting("initialisation", "xavier", on=(MLP, CNN)),
         source="beyond",
     ),
     Remedy(
@@ -131,6 +149,14 @@ BEYOND_ON_TRAINING = (
         source="beyond",
     ),
     Remedy(
+        code="warm-up",
+        question="training",
+        sentence="let the learning rate rise over the first {dose} of the training",
+        edit=_warm_up,
+        doses=(0.1,),
+        source="beyond",
+    ),
+    Remedy(
         code="clip",
         question="training",
         sentence="clip gradients to norm {dose}",
@@ -166,6 +192,13 @@ BEYOND_ON_TRAINING = (
         sentence="make the hidden layers {dose} times as wide",
         edit=_wider,
         doses=(2.0,),
+        source="beyond",
+    ),
+    Remedy(
+        code="deeper",
+        question="training",
+        sentence="add a hidden layer",
+        edit=_deeper,
         source="beyond",
     ),
     Remedy(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from goodfit.engine.plan import Plan
-from goodfit.recipe.remedy import Remedy
+from goodfit.recipe.remedy import Remedy, is_linear
 
 
 def _early_stopping(plan: Plan, dose: float) -> Plan:
@@ -29,7 +29,7 @@ def _weight_decay(plan: Plan, dose: float) -> Plan:
 
 
 def _dropout(plan: Plan, dose: float) -> Plan:
-    return plan if plan.dropout else replace(plan, dropout=dose)
+    return plan if plan.dropout or is_linear(plan) else replace(plan, dropout=dose)
 
 
 ON_TESTING = (

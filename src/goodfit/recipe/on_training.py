@@ -8,7 +8,7 @@ from goodfit.engine.plan import Plan
 from goodfit.nets.cnn import CNN
 from goodfit.nets.given import Given
 from goodfit.nets.mlp import MLP
-from goodfit.recipe.remedy import Edit, Remedy
+from goodfit.recipe.remedy import Edit, Remedy, is_linear
 from goodfit.rules.base import rule_named
 
 WITH_ACTIVATION = (MLP, CNN, Given)
@@ -19,7 +19,7 @@ def activation(name: str) -> Edit:
 
     def edit(plan: Plan, dose: float) -> Plan:
         network = plan.network
-        if not isinstance(network, WITH_ACTIVATION) or network.activation == name:
+        if not isinstance(network, WITH_ACTIVATION) or network.activation == name or is_linear(plan):
             return plan
         # a start made for another activation shrinks or blows up signals layer by layer, so both change
         # together
@@ -60,6 +60,12 @@ ON_TRAINING = (
         edit=activation("leaky-relu"),
     ),
     Remedy(
+        code="prelu",
+        question="training",
+        sentence="use leaky ReLU of a learnt slope in the hidden layers",
+        edit=activation("prelu"),
+    ),
+    Remedy(
         code="maxout",
         question="training",
         sentence="use Maxout in the hidden layers",
@@ -91,6 +97,13 @@ ON_TRAINING = (
         question="training",
         sentence="update by Momentum at lr {dose}",
         edit=rule("momentum"),
+        doses=(0.1, 0.01),
+    ),
+    Remedy(
+        code="nesterov",
+        question="training",
+        sentence="update by Nesterov's momentum at lr {dose}",
+        edit=rule("nesterov"),
         doses=(0.1, 0.01),
     ),
     Remedy(

@@ -7,8 +7,14 @@ from collections.abc import Callable
 from typing import Literal
 
 from goodfit.engine.plan import Plan
+from goodfit.nets.mlp import MLP
 
 Edit = Callable[[Plan, float], Plan]
+
+
+def is_linear(plan: Plan) -> bool:
+    """Tell whether there is no hidden layer, so that an edit of hidden layers would change nothing."""
+    return isinstance(plan.network, MLP) and not plan.network.widths
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -1,0 +1,74 @@
+"""What is measured of a candidate depends neither on its neighbours nor on how rows are cut."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from goodfit.engine import evaluation
+from goodfit.engine.backend import row_chunks
+from goodfit.engine.candidate import Candidate
+from goodfit.engine.construction import build_backend, build_module
+from goodfit.engine.evaluation import Evaluation
+from goodfit.engine.losses import Loss
+from goodfit.engine.pool import Pool
+from tests.engine.conftest import make_plan, make_split
+
+pytestmark = pytest.mark.usefixtures("double")
+
+WEIGHTED = Loss(name="cross-entropy", kind="classes", num_outputs=3, class_weights=(0.2, 1.0, 5.0))
+
+
+def evaluation_of(split, loss, fold=None):
+    population = [
+        Candidate(arm="a", seed=s, plan=make_plan(loss=loss), fold=fold and (s, fold)) for s in (0, 1)
+    ]
+    pool = Pool(split, population)
+    return Evaluation(pool, build_backend(population, split), loss), population, pool
+
+
+@pytest.mark.parametrize("fold", [None, 4], ids=["parts", "folds"])
+@pytest.mark.parametrize("loss", [make_plan().loss, WEIGHTED], ids=["plain", "weighted"])
+def test_losses_and_scores_are_those_of_the_plain_module(loss, fold):
+    split = make_split(cardinalities=(4,))
+    looking, population, pool = evaluation_of(split, loss, fold)
+    measured, final = looking.measure(), looking.final()
+    for k, candidate in enumerate(population):
+        module = build_module(candidate, split).eval()
+        for part, rows_N in (("train", pool.sample_KN()[k]), ("validation", pool.watch_KN[k])):
+            batch, y_N = pool.shared(rows_N), pool.y_N[rows_N]
+            with torch.no_grad():
+                scores_1NO = module(batch.x, batch.codes).unsqueeze(0)
+            right_N = (scores_1NO[0].argmax(-1) == y_N).numpy()
+            expected = loss.rows(scores_1NO, y_N.unsqueeze(0)).mean().item()
+            assert getattr(measured, f"{part}_loss_K")[k].item() == pytest.approx(expected)
+            assert getattr(measured, f"{part}_score_K")[k].item() == pytest.approx(right_N.mean())
+            assert np.array_equal(getattr(final, f"{part}_scores_KN")[k], right_N)
+            predicted = final.predicted_train_KNO if part == "train" else final.predicted_KNO
+            np.testing.assert_allclose(predicted[k], scores_1NO[0].softmax(-1).numpy(), rtol=1e-9)
+        assert np.array_equal(final.train_y_KN[k], pool.y_N[pool.sample_KN()[k]].numpy())
+
+
+@pytest.mark.parametrize("loss", [make_plan().loss, WEIGHTED], ids=["plain", "weighted"])
+def test_rows_in_small_pieces_measure_the_same(loss, monkeypatch):
+    looking, *_ = evaluation_of(make_split(), loss)
+    whole = looking.measure()
+    cuts = []
+
+    def small_pieces(num_rows, *, floats_per_row):
+        cuts.append(num_rows)
+        return row_chunks(num_rows, floats_per_row=1, limit=7)
+
+    monkeypatch.setattr(evaluation, "row_chunks", small_pieces)
+    pieces = looking.measure()
+    assert cuts == [48, 24]
+    for name in ("train_loss_K", "train_score_K", "validation_loss_K", "validation_score_K"):
+        torch.testing.assert_close(getattr(pieces, name), getattr(whole, name), rtol=1e-12, atol=0)
+
+
+def test_pieces_cover_all_rows_within_the_limit():
+    pieces = list(row_chunks(100, floats_per_row=30, limit=1000))
+    assert [row for piece in pieces for row in range(100)[piece]] == list(range(100))
+    assert max(piece.stop - piece.start for piece in pieces) == 33
+    assert list(row_chunks(3, floats_per_row=10**9, limit=10)) == [slice(0, 1), slice(1, 2), slice(2, 3)]
