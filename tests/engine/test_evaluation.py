@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from tests.engine.conftest import make_plan, make_split
 
 from goodfit.engine import evaluation
 from goodfit.engine.backend import row_chunks
@@ -13,7 +14,6 @@ from goodfit.engine.construction import build_backend, build_module
 from goodfit.engine.evaluation import Evaluation
 from goodfit.engine.losses import Loss
 from goodfit.engine.pool import Pool
-from tests.engine.conftest import make_plan, make_split
 
 pytestmark = pytest.mark.usefixtures("double")
 

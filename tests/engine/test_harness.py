@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from tests.engine.conftest import make_plan, make_split
 from torch import nn
 
 from goodfit.data.split import Rows
@@ -15,7 +16,6 @@ from goodfit.engine.harness import ONE_BATCH_ROWS, ONE_BATCH_STEPS, check_harnes
 from goodfit.engine.losses import Loss
 from goodfit.nets.given import Given
 from goodfit.nets.mlp import MLP
-from tests.engine.conftest import make_plan, make_split
 
 NUMBERS = Loss(name="squared", kind="numbers", num_outputs=1)
 

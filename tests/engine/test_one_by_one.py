@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from tests.engine.conftest import make_plan, make_split
 from torch import nn
 
 from goodfit.data.split import Rows
@@ -23,7 +24,6 @@ from goodfit.nets.cnn import CNN
 from goodfit.nets.given import Given
 from goodfit.nets.mlp import MLP
 from goodfit.rules.base import rule_named
-from tests.engine.conftest import make_plan, make_split
 
 pytestmark = pytest.mark.usefixtures("double")
 
@@ -175,7 +175,7 @@ class TestKeep:
     def test_weights_and_running_means_of_those_who_stay_survive(self):
         split = make_split(cardinalities=(4, 9))
         _, backend = both_ways(NETWORKS[2], split)
-        batch, y_KN = next(iter(batches(split)))
+        batch, _ = next(iter(batches(split)))
         backend.scores(batch, dropout=no_dropout())
         assert not torch.equal(backend.buffers["layers.0.norm.running_mean"], torch.zeros(3, 7))
         scores_KNO, before = backend.scores(batch).detach(), [backend.weights(k) for k in range(3)]
@@ -189,7 +189,7 @@ class TestKeep:
         split = make_split(cardinalities=(4, 9))
         _, backend = both_ways(NETWORKS[2], split)
         backend.keep(torch.tensor([1, 2]))
-        batch, y_KN = next(iter(batches(split)))
+        batch, _ = next(iter(batches(split)))
         count = backend.buffers["layers.0.norm.num_batches_tracked"].clone()
         backend.scores(batch, dropout=no_dropout(2))
         assert torch.equal(backend.buffers["layers.0.norm.num_batches_tracked"], count + 1)

@@ -7,18 +7,19 @@ import math
 import numpy as np
 import pytest
 import torch
+from tests.engine.conftest import make_plan, make_split
 from torch import nn
 
 from goodfit.engine.backend import Batch
 from goodfit.engine.candidate import Candidate
-from goodfit.engine.construction import build_backend, build_module, sizes_of
+from goodfit.engine.construction import build_backend, build_module
 from goodfit.engine.loop import train
 from goodfit.engine.one_by_one import OneByOne
 from goodfit.engine.probes import MEASURES, Probes
+from goodfit.engine.stacked import Stacked
 from goodfit.nets.activations import name_of
 from goodfit.nets.mlp import MLP
 from goodfit.nets.network import Sizes
-from tests.engine.conftest import make_plan, make_split
 
 pytestmark = pytest.mark.usefixtures("double")
 
@@ -141,8 +142,6 @@ class TestHandMadeWeights:
         with torch.no_grad():
             module.layers[0].linear.weight.zero_()
             module.layers[0].linear.bias.copy_(torch.tensor(bias_U))
-        from goodfit.engine.stacked import Stacked
-
         return probed(Stacked(plan.network, [module]), split.train, plan.loss).of(0)[1][0]
 
     def test_units_below_zero_are_dead_under_relu(self):
@@ -235,7 +234,6 @@ def test_a_training_leaves_the_last_steps_change_over_the_weights():
     history = trained.history
     assert history.probed_epochs == (0, 1)
     fresh = build_module(Candidate(arm="a", seed=0, plan=plan), split)
-    assert sizes_of(plan, split) == Sizes(inputs=(5,), outputs=3)
     for layer in history.layers:
         gradient_norm = directly(fresh, split.train, plan.loss)[layer.layer][2].norm().item()
         fresh.zero_grad()

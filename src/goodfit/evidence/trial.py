@@ -61,7 +61,8 @@ class TrainedArm:
         """Scores of votes: row s holds the vote of all seeds but s, so that it can be paired with seed s."""
         predicted = [m.predicted_train_NO if question == "training" else m.predicted_NO for m in self.members]
         predicted_SNO = np.stack(predicted)
-        others_SNO = (predicted_SNO.sum(0) - predicted_SNO) / (len(self.members) - 1)
+        # not by subtracting one from the sum: a member that diverged would spoil the votes without it too
+        others_SNO = np.stack([np.delete(predicted_SNO, s, axis=0).mean(0) for s in range(len(predicted))])
         y_N = self.members[0].train_y_N if question == "training" else _validation_targets(split)
         scores_SN = row_scores(torch.from_numpy(others_SNO), torch.from_numpy(y_N), kind=split.task.kind)
         return np.nan_to_num(scores_SN.numpy().astype(float), nan=0.0, posinf=0.0, neginf=-1e3)

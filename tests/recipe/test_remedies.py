@@ -1,0 +1,212 @@
+"""Every remedy edits what it says, and nothing else."""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+import math
+import re
+from dataclasses import replace
+
+import pytest
+from tests.recipe.conftest import BARE
+from torch import nn
+
+from goodfit.engine.losses import Loss
+from goodfit.nets.cnn import CNN
+from goodfit.nets.given import Given
+from goodfit.nets.mlp import MLP
+from goodfit.recipe.order import RECIPE
+from goodfit.recipe.remedy import Treatment
+from goodfit.rules.base import rule_named
+from goodfit.rules.schedules import Cosine, WarmUp
+
+EXPANDED = replace(BARE, inputs="expanded")
+
+EDITS = {
+    "relu": {"network.activation": "relu", "network.initialisation": "he"},
+    "leaky-relu": {"network.activation": "leaky-relu", "network.initialisation": "he"},
+    "prelu": {"network.activation": "prelu", "network.initialisation": "he"},
+    "maxout": {"network.activation": "maxout", "network.initialisation": "he"},
+    "gelu": {"network.activation": "gelu", "network.initialisation": "he"},
+    "silu": {"network.activation": "silu", "network.initialisation": "he"},
+    "adam": {"rule": rule_named("adam", lr=1e-3)},
+    "rmsprop": {"rule": rule_named("rmsprop", lr=1e-3)},
+    "adagrad": {"rule": rule_named("adagrad", lr=1e-2)},
+    "momentum": {"rule": rule_named("momentum", lr=0.1)},
+    "nesterov": {"rule": rule_named("nesterov", lr=0.1)},
+    "cross-entropy": {"loss.name": "cross-entropy"},
+    "lr-up": {"rule.lr": pytest.approx(0.3)},
+    "lr-down": {"rule.lr": pytest.approx(0.03)},
+    "he-init": {"network.initialisation": "he"},
+    "xavier-init": {"network.initialisation": "xavier"},
+    "batch-norm": {"network.normalisation": "batch"},
+    "layer-norm": {"network.normalisation": "layer"},
+    "skip": {"network.skip": True},
+    "scale-inputs": {"inputs": "scaled"},
+    "expand-inputs": {"inputs": "expanded"},
+    "cosine": {"schedule": Cosine(warmup=0.05)},
+    "warm-up": {"schedule": WarmUp(share=0.1)},
+    "clip": {"clip_norm": 1.0},
+    "shallower": {"network.widths": (16,) * 3},
+    "wider": {"network.widths": (32,) * 5},
+    "deeper": {"network.widths": (16,) * 6},
+    "longer": {"epochs": 60},
+    "early-stopping": {"patience": 4},
+    "dropout": {"dropout": 0.25},
+    "l2": {"l2": 1e-2},
+    "weight-decay": {"rule.weight_decay": 1.0},
+    "l1": {"l1": 1e-3},
+    "ensemble": {"ensemble": True},
+    "label-smoothing": {"label_smoothing": 0.1},
+    "averaging": {"averaging": 0.99},
+    "plain-inputs": {"inputs": "scaled"},
+    "smaller": {"network.widths": (8,) * 5},
+    "fewer-layers": {"network.widths": (16,) * 3},
+}
+RELATIVE = {"lr-up", "lr-down", "wider", "smaller", "deeper", "longer"}
+"""Remedies that change a number by a factor, and so can be taken again."""
+OF_HIDDEN_LAYERS = {
+    *("relu", "leaky-relu", "prelu", "maxout", "gelu", "silu", "he-init", "xavier-init"),
+    *("batch-norm", "layer-norm", "skip", "shallower", "wider", "smaller", "fewer-layers", "dropout"),
+}
+
+every_remedy = pytest.mark.parametrize("remedy", RECIPE, ids=lambda remedy: remedy.code)
+
+
+def patient_for(remedy):
+    return EXPANDED if remedy.code == "plain-inputs" else BARE
+
+
+def differences(before, after):
+    """Name of each field that differs to its new value; records of one kind are compared field by field."""
+    found = {}
+    for field in dataclasses.fields(before):
+        old, new = getattr(before, field.name), getattr(after, field.name)
+        if dataclasses.is_dataclass(old) and type(old) is type(new):
+            found |= {f"{field.name}.{name}": value for name, value in differences(old, new).items()}
+        elif old != new:
+            found[field.name] = new
+    return found
+
+
+@every_remedy
+def test_it_edits_what_it_says_and_nothing_else(remedy):
+    patient = patient_for(remedy)
+    assert differences(patient, remedy.treat(patient, remedy.doses[0])) == EDITS[remedy.code]
+
+
+@every_remedy
+def test_the_plan_it_is_given_stays_as_it_was(remedy):
+    for patient in (BARE, EXPANDED):
+        before = copy.deepcopy(patient)
+        for dose in remedy.doses:
+            remedy.treat(patient, dose)
+        assert patient == before
+
+
+@every_remedy
+def test_it_changes_nothing_where_it_was_taken_already(remedy):
+    once = remedy.treat(patient_for(remedy), remedy.doses[0])
+    again = remedy.treat(once, remedy.doses[0])
+    assert (again == once) == (remedy.code not in RELATIVE)
+
+
+@every_remedy
+def test_each_dose_makes_another_plan(remedy):
+    treated = [remedy.treat(patient_for(remedy), dose) for dose in remedy.doses]
+    assert len(set(treated)) == len(remedy.doses)
+
+
+@pytest.mark.parametrize(
+    "remedy",
+    [remedy for remedy in RECIPE if len(remedy.doses) > 1 and remedy.code not in RELATIVE],
+    ids=lambda remedy: remedy.code,
+)
+def test_another_dose_does_not_replace_one_that_is_there(remedy):
+    once = remedy.treat(BARE, remedy.doses[0])
+    assert remedy.treat(once, remedy.doses[1]) == once
+
+
+@every_remedy
+def test_edits_of_hidden_layers_leave_a_linear_network_alone(remedy):
+    linear = replace(patient_for(remedy), network=MLP(widths=()))
+    is_left_alone = remedy.treat(linear, remedy.doses[0]) == linear
+    assert is_left_alone == (remedy.code in OF_HIDDEN_LAYERS | {"deeper"})
+
+
+@pytest.mark.parametrize(
+    "network", [CNN(channels=(4,)), Given(factory=nn.Linear)], ids=lambda network: network.kind
+)
+@every_remedy
+def test_any_network_can_be_offered_any_remedy(remedy, network):
+    patient = replace(patient_for(remedy), network=network)
+    treated = remedy.treat(patient, remedy.doses[0])
+    assert treated.network.kind == network.kind
+    if remedy.code in {"layer-norm", "skip", "shallower", "wider", "deeper", "smaller", "fewer-layers"}:
+        assert treated == patient
+
+
+@pytest.mark.parametrize("code", ["cross-entropy", "label-smoothing"])
+def test_what_is_made_for_classes_leaves_numbers_alone(code):
+    (remedy,) = (remedy for remedy in RECIPE if remedy.code == code)
+    numbers = replace(BARE, loss=Loss(name="squared", kind="numbers", num_outputs=1))
+    assert remedy.treat(numbers, remedy.doses[0]) == numbers
+
+
+def test_another_rule_keeps_the_weight_decay():
+    decaying = replace(BARE, rule=rule_named("gradient-descent", lr=0.1, weight_decay=0.3))
+    rules = [remedy for remedy in RECIPE if "rule" in EDITS[remedy.code]]
+    assert {remedy.code for remedy in rules} >= {"adam", "rmsprop", "adagrad", "momentum"}
+    for remedy in rules:
+        assert remedy.treat(decaying, remedy.doses[0]).rule.weight_decay == 0.3
+
+
+def test_early_stopping_waits_a_share_of_the_epochs_and_never_less_than_three():
+    (remedy,) = (remedy for remedy in RECIPE if remedy.code == "early-stopping")
+    for epochs, patience in ((5, 3), (20, 4), (100, 20)):
+        assert remedy.treat(replace(BARE, epochs=epochs), 0.2).patience == patience
+
+
+def test_clipping_only_ever_lowers_the_limit():
+    (remedy,) = (remedy for remedy in RECIPE if remedy.code == "clip")
+    assert remedy.treat(replace(BARE, clip_norm=0.2), 1.0).clip_norm == 0.2
+    assert remedy.treat(replace(BARE, clip_norm=math.inf), 1.0).clip_norm == 1.0
+
+
+def test_layers_too_narrow_to_halve_are_left_alone():
+    (remedy,) = (remedy for remedy in RECIPE if remedy.code == "smaller")
+    narrow = replace(BARE, network=MLP(widths=(64, 7)))
+    assert remedy.treat(narrow, 0.5) == narrow
+
+
+class TestRecord:
+    @every_remedy
+    def test_it_belongs_to_one_question(self, remedy):
+        assert remedy.question in ("training", "testing")
+
+    @every_remedy
+    def test_its_sentence_says_the_dose_it_has_a_place_for(self, remedy):
+        for dose in remedy.doses:
+            said = remedy.say(dose)
+            assert "{" not in said
+            assert (f"{dose:g}" in re.split(r"[ )]", said)) == ("{dose}" in remedy.sentence)
+
+    @every_remedy
+    def test_several_doses_can_be_told_apart(self, remedy):
+        assert len({remedy.say(dose) for dose in remedy.doses}) == len(remedy.doses)
+        names = {Treatment(remedy=remedy, dose=dose, plan=BARE).name for dose in remedy.doses}
+        assert len(names) == len(remedy.doses)
+
+    def test_codes_are_unique_in_the_whole_recipe(self):
+        codes = [remedy.code for remedy in RECIPE]
+        assert len(codes) == len(set(codes))
+
+    def test_only_the_vote_of_all_seeds_needs_no_training(self):
+        assert [remedy.code for remedy in RECIPE if not remedy.trains] == ["ensemble"]
+
+    def test_a_treatment_is_named_by_its_code_and_by_its_dose_where_there_are_several(self):
+        by_code = {remedy.code: remedy for remedy in RECIPE}
+        assert Treatment(remedy=by_code["relu"], dose=0.0, plan=BARE).name == "relu"
+        assert Treatment(remedy=by_code["l2"], dose=1e-3, plan=BARE).name == "l2 0.001"
+        assert Treatment(remedy=by_code["clip"], dose=1.0, plan=BARE).name == "clip"
