@@ -1,4 +1,4 @@
-"""Names that the examples in docstrings use without importing them."""
+"""One thread for all tests, and the names that examples in docstrings use without importing them."""
 
 from __future__ import annotations
 
@@ -6,6 +6,9 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+
+# two threads on a busy core wait for each other: small tests took fifty times as long
+torch.set_num_threads(1)
 
 
 @pytest.fixture(autouse=True)

@@ -103,4 +103,4 @@ def _text(value: float | bool | None) -> str:
 
 def _require(plan: Plan, name: str, holds: bool, limit: str) -> None:
     if not holds:
-        raise PlanError(f"{name} is {getattr(plan, name)!r}", fix=f"give a {name} of {limit}")
+        raise PlanError(f"{name} is {getattr(plan, name)!r}", fix=f"let {name} be {limit}")
