@@ -29,6 +29,8 @@ USUAL_LR = {
 }
 SMALLEST_IMAGE = 8
 """Pixels of an image's shorter side from which convolutions have room to work."""
+ROWS_FOR_BASIS = 1000
+"""Training rows from which a table of classes starts with the piecewise-linear basis."""
 USUAL_STEPS = 4000
 """Steps after which a small network has usually learnt what it will learn."""
 
@@ -93,9 +95,11 @@ def plan_as_it_is(wanted: Wanted, split: Split) -> Plan:
 
 def _sound(plan: Plan, split: Split) -> Plan:
     has_numbers = len(split.input_names("expanded")) > len(split.input_names("scaled"))
+    # a step in a number's effect takes many rows to be told from noise, when each row says only yes or no
+    is_rich = split.task.kind == "numbers" or len(split.train_index) >= ROWS_FOR_BASIS
     return dataclasses.replace(
         plan,
-        inputs="expanded" if split.kind == "table" and has_numbers else "scaled",
+        inputs="expanded" if split.kind == "table" and has_numbers and is_rich else "scaled",
         schedule=Cosine(warmup=0.05),
         patience=max(5, plan.epochs // 3),
         ensemble=True,
