@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 import torch
 
-# two threads on a busy core wait for each other: small tests took fifty times as long
+# two threads on a busy core wait for each other, which small tests feel most
 torch.set_num_threads(1)
 
 

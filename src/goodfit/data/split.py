@@ -128,6 +128,11 @@ class Split:
         """Name every input of a view; empty for images and loaders."""
         return self.preparation.input_names(inputs)
 
+    @property
+    def can_expand(self) -> bool:
+        """Whether the expanded view shows more than the scaled one, which takes numeric columns."""
+        return len(self.input_names("expanded")) > len(self.input_names("scaled"))
+
     def class_counts(self) -> tuple[tuple[str, int], ...]:
         """Each label as text, with how many training rows carry it; empty for numbers."""
         if self.task.kind == "numbers":

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from goodfit.engine.noise import Streams
-from goodfit.tensors import Layout, flatten_parameters, views
+from goodfit.tensors import Layout, flatten_parameters, unflatten_row, views
 
 LayerWatcher = Callable[[str, str, Tensor], None]
 """Called with a layer's name, its activation's name, and the activations ``(K, N, units)``."""
@@ -138,11 +138,12 @@ class Backend(abc.ABC):
         """Copy the buffers of all candidates."""
         return {name: stacked.clone() for name, stacked in self.buffers.items()}
 
-    def weights(self, k: int, *, flat_P: Tensor | None = None) -> dict[str, Tensor]:
+    def weights(self, k: int) -> dict[str, Tensor]:
         """Copy one candidate's parameters and buffers out of the stack, by name."""
-        row_1P = (self.flat_KP[k] if flat_P is None else flat_P).detach().unsqueeze(0)
-        parameters = {name: view[0].clone() for name, view in views(row_1P, self.layout).items()}
-        return parameters | {name: stacked[k].clone() for name, stacked in self.buffers.items()}
+        row_P = self.flat_KP[k]
+        return unflatten_row(row_P, self.layout) | {
+            name: stacked[k].clone() for name, stacked in self.buffers.items()
+        }
 
 
 def leaves(flat_KP: Tensor, layout: Layout) -> dict[str, Tensor]:

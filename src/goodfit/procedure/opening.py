@@ -104,7 +104,7 @@ def train_as_it_is(plan: Plan, case: Case, *, num_seeds: int) -> TrainedArm:
 def unsuited_remedies(plan: Plan, split: Split) -> dict[str, str]:
     """Remedies that cannot be applied here, with the reason."""
     reasons = {}
-    if len(split.input_names("expanded")) <= len(split.input_names("scaled")):
+    if not split.can_expand:
         reasons["expand-inputs"] = "there are no numeric columns to expand"
     if isinstance(plan.network, Given):
         reasons["maxout"] = "a given network's layers cannot be widened for its pieces"

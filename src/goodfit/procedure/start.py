@@ -94,12 +94,11 @@ def plan_as_it_is(wanted: Wanted, split: Split) -> Plan:
 
 
 def _sound(plan: Plan, split: Split) -> Plan:
-    has_numbers = len(split.input_names("expanded")) > len(split.input_names("scaled"))
     # a step in a number's effect takes many rows to be told from noise, when each row says only yes or no
     is_rich = split.task.kind == "numbers" or len(split.train_index) >= ROWS_FOR_BASIS
     return dataclasses.replace(
         plan,
-        inputs="expanded" if split.kind == "table" and has_numbers and is_rich else "scaled",
+        inputs="expanded" if split.kind == "table" and split.can_expand and is_rich else "scaled",
         schedule=Cosine(warmup=0.05),
         patience=max(5, plan.epochs // 3),
         ensemble=True,
