@@ -58,6 +58,7 @@ EDITS = {
     "weight-decay": {"rule.weight_decay": 1.0},
     "l1": {"l1": 1e-3},
     "ensemble": {"ensemble": True},
+    "input-dropout": {"input_dropout": 0.1},
     "label-smoothing": {"label_smoothing": 0.1},
     "averaging": {"averaging": 0.99},
     "plain-inputs": {"inputs": "scaled"},

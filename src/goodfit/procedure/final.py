@@ -26,6 +26,8 @@ from goodfit.procedure.fitted import Predictor
 from goodfit.procedure.run import TestResult
 
 FOLDS = 8
+MOST_MEMBERS = 16
+"""Of a vote, where there is time; each member then misses a smaller fold, too."""
 PACE_SECONDS = 0.2
 MOST_OF_TIME = 0.85
 """Share of the time left that the final training plans to use; a measured pace is not a promise."""
@@ -49,10 +51,11 @@ def train_final(plan: Plan, case: Case, *, trial_arm: TrainedArm) -> TrainedArm:
     budget = case.budget
     count = len(trial_arm.members) if plan.ensemble else 1
     count = int(min(count, max(1, budget.trainings_left(keep=0))))
-    plan = _in_time(plan, case, _population(plan, count, case.may_mix))
+    plan, count = _in_time(plan, case, count)
     if plan.epochs < SHORTEST * trial_arm.plan.epochs:
         case.journal.note("no time for a final training: the networks of the last trial are handed back")
-        return dataclasses.replace(trial_arm, name="final", members=trial_arm.members[:count])
+        members = trial_arm.members if plan.ensemble else trial_arm.members[:1]
+        return dataclasses.replace(trial_arm, name="final", members=members)
     trained = train(
         _population(plan, count, case.may_mix),
         case.split,
@@ -74,12 +77,15 @@ def _population(plan: Plan, count: int, folds: bool) -> list[Candidate]:
     ]
 
 
-def _in_time(plan: Plan, case: Case, population: Sequence[Candidate]) -> Plan:
+def _in_time(plan: Plan, case: Case, count: int) -> tuple[Plan, int]:
+    """Fit the epochs into the time left; what is still left then goes to further members of a vote."""
     if not case.budget.is_timed:
-        return plan
-    pace = measure_pace(population, case.split, seconds=PACE_SECONDS)
+        return plan, count
+    pace = measure_pace(_population(plan, count, case.may_mix), case.split, seconds=PACE_SECONDS)
     epochs = int(MOST_OF_TIME * case.budget.left_for_final() / pace)
-    return with_epochs(plan, max(1, min(plan.epochs, epochs)))
+    if plan.ensemble:
+        count = max(count, min(MOST_MEMBERS, int(count * epochs / plan.epochs)))
+    return with_epochs(plan, max(1, min(plan.epochs, epochs))), count
 
 
 def with_epochs(plan: Plan, epochs: int) -> Plan:

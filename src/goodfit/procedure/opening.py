@@ -24,10 +24,12 @@ FEW_SEEDS = 4
 FEWEST_SEEDS = 3
 """With two seeds no honest test decides anything."""
 FEWEST_EPOCHS = 8
-"""With fewer epochs a trial says little of a longer training, so they may take more of the time."""
-REFERENCES_SHARE = 0.12
-AS_IT_IS_SHARE = 0.05
-"""Shares of a timed budget for the reference models and for one arm: about a dozen arms fit."""
+FEWEST_STEPS = 750
+"""With fewer epochs, or steps, a trial says little of a longer training: they may take more of the time."""
+REFERENCES_SHARE, REFERENCES_SECONDS = 0.12, 60.0
+AS_IT_IS_SHARE, LONG_SHARE, LONG_SECONDS = 0.05, 0.02, 6.0
+"""One arm may take five hundredths of a timed budget, so that about a dozen fit; of a long one two
+hundredths, but at least six seconds: there, more remedies are worth more than longer trials."""
 MOST_SHARE = 0.15
 """What an arm may take at most to get its fewest epochs."""
 PACE_SECONDS = 0.2
@@ -36,7 +38,8 @@ PACE_SECONDS = 0.2
 def compare_with_references(case: Case) -> tuple[FittedReference, ...]:
     """Train the reference models within their share of the time."""
     case.journal.doing("training the reference models", fraction=0.02, seconds_left=None)
-    seconds = REFERENCES_SHARE * case.budget.seconds if case.budget.is_timed else None
+    timed = case.budget.is_timed
+    seconds = min(REFERENCES_SHARE * case.budget.seconds, REFERENCES_SECONDS) if timed else None
     compared = references(
         case.split,
         seconds=seconds,
@@ -67,12 +70,14 @@ def fit_into_budget(plan: Plan, case: Case, *, num_seeds: int | None) -> tuple[P
         count = int(max(1, min(count, budget.max_trainings // 2)))
     if not budget.is_timed:
         return plan, count
-    usual = min(AS_IT_IS_SHARE * budget.seconds, budget.left_for_trials())
+    share = min(AS_IT_IS_SHARE * budget.seconds, max(LONG_SHARE * budget.seconds, LONG_SECONDS))
+    usual = min(share, budget.left_for_trials())
     most = min(MOST_SHARE * budget.seconds, budget.left_for_trials())
+    fewest = _fewest_epochs(plan, case.split)
     pace = _pace(plan, case.split, count)
     if num_seeds is None and usual < pace * plan.epochs:
         # remedies need trials more than trials need seeds
-        count = FEW_SEEDS if most >= pace * FEWEST_EPOCHS * FEW_SEEDS / count else FEWEST_SEEDS
+        count = FEW_SEEDS if most >= pace * fewest * FEW_SEEDS / count else FEWEST_SEEDS
         pace = _pace(plan, case.split, count)
     if 2 * pace > budget.left_for_final():
         raise BudgetError(
@@ -80,7 +85,7 @@ def fit_into_budget(plan: Plan, case: Case, *, num_seeds: int | None) -> tuple[P
             f"and {budget.left_for_final():.1f} s are left after the references",
             fix=f"allow about {math.ceil(budget.spent + 2 * pace / AS_IT_IS_SHARE)} s, or fewer seeds",
         )
-    epochs = max(int(usual / pace), min(FEWEST_EPOCHS, int(most / pace)), 1)
+    epochs = max(int(usual / pace), min(fewest, int(most / pace)), 1)
     return with_epochs(plan, min(plan.epochs, epochs)), count
 
 
@@ -112,6 +117,11 @@ def unsuited_remedies(plan: Plan, split: Split) -> dict[str, str]:
             edits = ("relu", "leaky-relu", "gelu", "silu", "dropout")
             reasons |= dict.fromkeys(edits, "the given network has no activation modules to edit")
     return reasons
+
+
+def _fewest_epochs(plan: Plan, split: Split) -> int:
+    steps = max(1, len(split.train_index) // plan.batch_size)
+    return min(FEWEST_EPOCHS, math.ceil(FEWEST_STEPS / steps))
 
 
 def _pace(plan: Plan, split: Split, count: int) -> float:

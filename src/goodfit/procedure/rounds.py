@@ -24,6 +24,9 @@ PACE_SECONDS = 0.12
 ROUND_SHARE = 0.6
 """Share of the time left for trials that one round may plan to use; the next rounds need some too."""
 MAX_ROUNDS = 12
+LEAST_CORRECTION, MOST_CORRECTION = 0.3, 1.5
+"""How far the last trial may correct the next one's estimate: early stopping and idle cores make trials
+cheaper than the pace of a few steps tells, but not every trial alike."""
 
 
 @dataclasses.dataclass(kw_only=True)
@@ -41,6 +44,7 @@ class Rounds:
         harmful_doses: The dose at which a remedy harmed; it is not tried again at that dose or a stronger
             one.
         left_behind: Plans that a proven remedy has replaced; no treatment leads back to one.
+        correction: What the last trial took, over what it was estimated to take.
     """
 
     case: Case
@@ -51,6 +55,7 @@ class Rounds:
     hopeless: set[str] = dataclasses.field(default_factory=set)
     harmful_doses: dict[str, float] = dataclasses.field(default_factory=dict)
     left_behind: list[Plan] = dataclasses.field(default_factory=list)
+    correction: float = 1.0
 
     def run(self) -> str:
         """Go round until both answers are yes or nothing more can be done; returns why it ended."""
@@ -87,11 +92,11 @@ class Rounds:
         tried = 0
         for remedies in remedies_for(question, self._find(question)):
             for rank in treatments(remedies, self.arm.plan, without=self._without()):
-                chosen = self._affordable(
+                chosen, seconds = self._affordable(
                     [treatment for treatment in rank if self._is_worth_trying(treatment)]
                 )
                 if chosen:
-                    yield self._try_out(chosen, question, tried=tried)
+                    yield self._try_out(chosen, question, tried=tried, estimate=seconds)
                     tried += len(chosen)
 
     def _is_worth_trying(self, treatment: Treatment) -> bool:
@@ -106,7 +111,10 @@ class Rounds:
     def _without(self) -> set[str]:
         return {*self.unsuited, *(verdict.remedy for verdict in self.case.journal.verdicts if verdict.kept)}
 
-    def _try_out(self, chosen: Sequence[Treatment], question: Question, *, tried: int) -> Trial:
+    def _try_out(
+        self, chosen: Sequence[Treatment], question: Question, *, tried: int, estimate: float
+    ) -> Trial:
+        start = self.case.budget.spent
         trial = try_out(
             chosen,
             self.arm,
@@ -119,13 +127,21 @@ class Rounds:
             workers=self.case.workers,
         )
         self.case.budget.used += len(self.arm.members) * sum(t.remedy.trains for t in chosen)
+        if estimate:
+            ratio = (self.case.budget.spent - start) / estimate
+            self.correction = min(MOST_CORRECTION, max(LEAST_CORRECTION, ratio))
         return trial
 
-    def _affordable(self, wanted: Sequence[Treatment]) -> list[Treatment]:
-        """Choose, in order, the treatments that time and the number of trainings allow."""
+    def _affordable(self, wanted: Sequence[Treatment]) -> tuple[list[Treatment], float]:
+        """Choose, in order, the treatments that time and the number of trainings allow.
+
+        Returns:
+            The treatments, and the seconds they would take at the pace of a few steps.
+        """
         num_seeds = len(self.arm.members)
         trainings = self.case.budget.trainings_left(keep=num_seeds)
-        seconds = ROUND_SHARE * self.case.budget.left_for_trials()
+        seconds = ROUND_SHARE * self.case.budget.left_for_trials() / self.correction
+        estimate = 0.0
         chosen = [treatment for treatment in wanted if not treatment.remedy.trains and num_seeds > 2]
         for group in _by_structure([treatment for treatment in wanted if treatment.remedy.trains]):
             cost = self._cost(group) if self.case.budget.is_timed else 0.0
@@ -138,7 +154,8 @@ class Rounds:
                     chosen.append(treatment)
                     trainings -= num_seeds
                     seconds -= cost / len(group)
-        return [treatment for treatment in wanted if treatment in chosen]
+                    estimate += cost / len(group)
+        return [treatment for treatment in wanted if treatment in chosen], estimate
 
     def _cost(self, group: Sequence[Treatment]) -> float:
         population = [

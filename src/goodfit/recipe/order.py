@@ -6,7 +6,8 @@ from collections.abc import Collection, Sequence
 
 from goodfit.diagnosis.finding import Finding
 from goodfit.engine.plan import Plan
-from goodfit.recipe.beyond import BEYOND_ON_TESTING, BEYOND_ON_TRAINING
+from goodfit.recipe.beyond_on_testing import BEYOND_ON_TESTING
+from goodfit.recipe.beyond_on_training import BEYOND_ON_TRAINING
 from goodfit.recipe.on_testing import ON_TESTING
 from goodfit.recipe.on_training import ON_TRAINING
 from goodfit.recipe.remedy import Remedy, Treatment

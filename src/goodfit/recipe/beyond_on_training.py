@@ -1,4 +1,4 @@
-"""What came after the lecture, judged by the same trials."""
+"""What came after the lecture and helps on training data, judged by the same trials."""
 
 from __future__ import annotations
 
@@ -46,20 +46,16 @@ def _inputs(view: str) -> Edit:
     return edit
 
 
-def _wider(plan: Plan, dose: float) -> Plan:
+def wider(plan: Plan, dose: float) -> Plan:
+    """Edit that multiplies the width of every hidden layer by the dose."""
     if not isinstance(plan.network, MLP) or not plan.network.widths:
         return plan
     widths = tuple(round(width * dose) for width in plan.network.widths)
     return replace(plan, network=replace(plan.network, widths=widths))
 
 
-def _smaller(plan: Plan, dose: float) -> Plan:
-    if isinstance(plan.network, MLP) and min(plan.network.widths, default=0) < 8:
-        return plan
-    return _wider(plan, dose)
-
-
-def _shallower(plan: Plan, dose: float) -> Plan:
+def shallower(plan: Plan, dose: float) -> Plan:
+    """Edit that keeps the first hidden layers, as many as the dose says."""
     if not isinstance(plan.network, MLP) or len(plan.network.widths) <= dose:
         return plan
     return replace(plan, network=replace(plan.network, widths=plan.network.widths[: int(dose)]))
@@ -74,20 +70,6 @@ def _deeper(plan: Plan, dose: float) -> Plan:
 
 def _longer(plan: Plan, dose: float) -> Plan:
     return replace(plan, epochs=round(plan.epochs * dose))
-
-
-def _label_smoothing(plan: Plan, dose: float) -> Plan:
-    if plan.loss.kind != "classes" or plan.label_smoothing:
-        return plan
-    return replace(plan, label_smoothing=dose)
-
-
-def _averaging(plan: Plan, dose: float) -> Plan:
-    return plan if plan.averaging else replace(plan, averaging=dose)
-
-
-def _ensemble(plan: Plan, dose: float) -> Plan:
-    return replace(plan, ensemble=True)
 
 
 BEYOND_ON_TRAINING = (
@@ -182,7 +164,7 @@ BEYOND_ON_TRAINING = (
         code="shallower",
         question="training",
         sentence="keep only the first {dose} hidden layers",
-        edit=_shallower,
+        edit=shallower,
         doses=(3.0,),
         source="beyond",
     ),
@@ -190,7 +172,7 @@ BEYOND_ON_TRAINING = (
         code="wider",
         question="training",
         sentence="make the hidden layers {dose} times as wide",
-        edit=_wider,
+        edit=wider,
         doses=(2.0,),
         source="beyond",
     ),
@@ -206,56 +188,6 @@ BEYOND_ON_TRAINING = (
         question="training",
         sentence="train {dose} times as long",
         edit=_longer,
-        doses=(3.0,),
-        source="beyond",
-    ),
-)
-
-BEYOND_ON_TESTING = (
-    Remedy(
-        code="ensemble",
-        question="testing",
-        sentence="let all seeds vote instead of one",
-        edit=_ensemble,
-        source="beyond",
-        trains=False,
-    ),
-    Remedy(
-        code="label-smoothing",
-        question="testing",
-        sentence="spread {dose} of every target over all classes",
-        edit=_label_smoothing,
-        doses=(0.1,),
-        source="beyond",
-    ),
-    Remedy(
-        code="averaging",
-        question="testing",
-        sentence="average the weights over the last steps (decay {dose})",
-        edit=_averaging,
-        doses=(0.99,),
-        source="beyond",
-    ),
-    Remedy(
-        code="plain-inputs",
-        question="testing",
-        sentence="show every number only once, without the piecewise-linear basis",
-        edit=lambda plan, dose: replace(plan, inputs="scaled") if plan.inputs == "expanded" else plan,
-        source="beyond",
-    ),
-    Remedy(
-        code="smaller",
-        question="testing",
-        sentence="make the hidden layers {dose} times as wide",
-        edit=_smaller,
-        doses=(0.5,),
-        source="beyond",
-    ),
-    Remedy(
-        code="fewer-layers",
-        question="testing",
-        sentence="keep only the first {dose} hidden layers",
-        edit=_shallower,
         doses=(3.0,),
         source="beyond",
     ),

@@ -1,0 +1,93 @@
+"""What came after the lecture and helps on testing data, judged by the same trials."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from goodfit.engine.plan import Plan
+from goodfit.nets.mlp import MLP
+from goodfit.recipe.beyond_on_training import shallower, wider
+from goodfit.recipe.remedy import Remedy
+
+
+def _smaller(plan: Plan, dose: float) -> Plan:
+    if isinstance(plan.network, MLP) and min(plan.network.widths, default=0) < 8:
+        return plan
+    return wider(plan, dose)
+
+
+def _input_dropout(plan: Plan, dose: float) -> Plan:
+    return plan if plan.input_dropout else replace(plan, input_dropout=dose)
+
+
+def _label_smoothing(plan: Plan, dose: float) -> Plan:
+    if plan.loss.kind != "classes" or plan.label_smoothing:
+        return plan
+    return replace(plan, label_smoothing=dose)
+
+
+def _averaging(plan: Plan, dose: float) -> Plan:
+    return plan if plan.averaging else replace(plan, averaging=dose)
+
+
+def _ensemble(plan: Plan, dose: float) -> Plan:
+    return replace(plan, ensemble=True)
+
+
+BEYOND_ON_TESTING = (
+    Remedy(
+        code="ensemble",
+        question="testing",
+        sentence="let all seeds vote instead of one",
+        edit=_ensemble,
+        source="beyond",
+        trains=False,
+    ),
+    Remedy(
+        code="input-dropout",
+        question="testing",
+        sentence="silence a share of {dose} of the inputs at each step",
+        edit=_input_dropout,
+        doses=(0.1, 0.2),
+        source="beyond",
+    ),
+    Remedy(
+        code="label-smoothing",
+        question="testing",
+        sentence="spread {dose} of every target over all classes",
+        edit=_label_smoothing,
+        doses=(0.1,),
+        source="beyond",
+    ),
+    Remedy(
+        code="averaging",
+        question="testing",
+        sentence="average the weights over the last steps (decay {dose})",
+        edit=_averaging,
+        doses=(0.99,),
+        source="beyond",
+    ),
+    Remedy(
+        code="plain-inputs",
+        question="testing",
+        sentence="show every number only once, without the piecewise-linear basis",
+        edit=lambda plan, dose: replace(plan, inputs="scaled") if plan.inputs == "expanded" else plan,
+        source="beyond",
+    ),
+    Remedy(
+        code="smaller",
+        question="testing",
+        sentence="make the hidden layers {dose} times as wide",
+        edit=_smaller,
+        doses=(0.5,),
+        source="beyond",
+    ),
+    Remedy(
+        code="fewer-layers",
+        question="testing",
+        sentence="keep only the first {dose} hidden layers",
+        edit=shallower,
+        doses=(3.0,),
+        source="beyond",
+    ),
+)

@@ -1,0 +1,114 @@
+"""How epochs, seeds and members are fitted into the time there is; the pace is told, not measured."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+
+from goodfit.data.synthetic import digits_split
+from goodfit.nets.mlp import MLP
+from goodfit.procedure import final, opening
+from goodfit.procedure.budget import Budget
+from goodfit.procedure.case import Case
+from goodfit.procedure.events import silence
+from goodfit.procedure.journal import Journal
+from goodfit.procedure.rounds import LEAST_CORRECTION, MOST_CORRECTION, Rounds
+from goodfit.procedure.start import Wanted, plan_as_it_is
+from goodfit.recipe.on_training import ON_TRAINING
+from goodfit.recipe.order import treatments
+
+SPLIT = digits_split(0)
+PLAN = plan_as_it_is(
+    Wanted(network=MLP(widths=(8,)), rule="adam", epochs=4, batch_size=256), SPLIT
+)  # four steps an epoch
+
+
+def case(seconds=None, **budget):
+    allowed = Budget(max_trainings=1000) if seconds is None else Budget(seconds=seconds, **budget)
+    return Case(split=SPLIT, budget=allowed, journal=Journal(listener=silence))
+
+
+@pytest.fixture
+def pace(monkeypatch):
+    """Sets the seconds that one epoch of one network takes."""
+
+    def set_pace(seconds):
+        def told(population, split, *, seconds=seconds, _each=seconds):
+            return _each * len(population)
+
+        for module in (opening, final):
+            monkeypatch.setattr(module, "measure_pace", told)
+        monkeypatch.setattr("goodfit.procedure.rounds.measure_pace", told)
+
+    return set_pace
+
+
+def votes(epochs=4):
+    plan = dataclasses.replace(PLAN, ensemble=True, epochs=epochs)
+    return opening.train_as_it_is(plan, case(), num_seeds=3)
+
+
+def test_time_that_is_left_goes_to_further_members_of_the_vote(pace):
+    pace(1e-4)
+    trained = final.train_final(votes().plan, case(60), trial_arm=votes())
+    assert len(trained.members) == final.MOST_MEMBERS
+    assert trained.plan.epochs == 4
+
+
+def test_the_vote_is_not_enlarged_where_trainings_are_counted():
+    trained = final.train_final(votes().plan, case(), trial_arm=votes())
+    assert len(trained.members) == 3
+
+
+def test_members_are_added_only_as_far_as_time_goes(pace):
+    # 85 % of the 58 s until the deadline hold 22 epochs at 2.2 s: five members of 4 epochs
+    pace(2.2)
+    trained = final.train_final(votes().plan, case(60), trial_arm=votes())
+    assert len(trained.members) == 5
+    assert trained.plan.epochs == 4
+
+
+def test_a_vote_without_time_for_a_final_training_is_handed_back_whole(pace):
+    pace(1e3)
+    arm = votes()
+    assert final.train_final(arm.plan, case(60), trial_arm=arm).members == arm.members
+
+
+@pytest.mark.parametrize(
+    ("batch_size", "epochs"),
+    [
+        pytest.param(1, 4, id="an epoch has steps enough: the usual share"),
+        pytest.param(256, 8, id="an epoch has few steps: what tells, at a larger share"),
+    ],
+)
+def test_an_arm_is_not_cut_below_what_tells(pace, batch_size, epochs):
+    plan = dataclasses.replace(PLAN, batch_size=batch_size, epochs=100)
+    pace(0.24)  # 5 % of 60 s hold 4 epochs of three networks; 15 % hold 12
+    shortened, count = opening.fit_into_budget(plan, case(60), num_seeds=3)
+    assert (shortened.epochs, count) == (epochs, 3)
+
+
+def test_an_arm_of_a_long_run_takes_a_smaller_share(pace):
+    pace(0.1)
+    plan = dataclasses.replace(PLAN, epochs=1000)
+    short, _ = opening.fit_into_budget(plan, case(100), num_seeds=3)
+    long, _ = opening.fit_into_budget(plan, case(1000), num_seeds=3)
+    assert short.epochs == 16  # 5 % of 100 s at 0.3 s an epoch
+    assert long.epochs == 66  # 2 % of 1000 s
+
+
+def rounds(seconds):
+    return Rounds(case=case(seconds), bar=None, unsuited={}, arm=votes())
+
+
+def test_the_estimate_of_a_trial_is_corrected_by_the_last_one(pace):
+    pace(0.5)  # three networks of four epochs: 6 s a treatment
+    chosen = treatments(ON_TRAINING, PLAN)[0]
+    patient, cautious, hopeful = rounds(100), rounds(100), rounds(100)
+    cautious.correction, hopeful.correction = MOST_CORRECTION, LEAST_CORRECTION
+    counts = [len(r._affordable(chosen)[0]) for r in (cautious, patient, hopeful)]
+    # 60 % of the 70 s for trials hold 7 treatments as estimated, 4 if they take half as long again
+    assert counts[:2] == [4, 6]
+    assert counts[2] == len(chosen)
+    assert patient._affordable(chosen)[1] == pytest.approx(36)
