@@ -2,17 +2,13 @@
 
     python benchmarks/memory.py [--budget 60]
 
-Allowed are three times the data in float32 plus 1 GB. Memory is the proportional set size: pages that several
-processes map are counted once, in shares; it is read twenty times a second while ``goodfit fit`` runs.
+Allowed are three times the data in float32 plus 1 GB.
 """
 
 from __future__ import annotations
 
 import argparse
-import subprocess
-import sys
 import tempfile
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -21,9 +17,8 @@ import numpy as np
 import pandas as pd
 from machine import data_folder, write_results
 from mnist import read_part
+from processes import GIGABYTE, run_watched
 from sklearn.datasets import make_classification
-
-GIGABYTE = 1e9
 
 
 def main() -> None:
@@ -53,44 +48,15 @@ def cases(folder: Path) -> Iterator[tuple[str, list[str], int]]:
 def measure(name: str, words: list[str], num_numbers: int, *, folder: str, budget: float) -> dict[str, Any]:
     """Run one fit and watch its memory."""
     run = str(Path(folder) / "run")
-    command = [sys.executable, "-m", "goodfit", "fit", *words, "--budget", f"{budget:g}s", "--quiet"]
-    fit = subprocess.Popen([*command, "--out", run, "--replace"], stdout=subprocess.DEVNULL)
-    peak, start = 0, time.monotonic()
-    while fit.poll() is None:
-        peak = max(peak, sum(proportional(pid) for pid in family(fit.pid)))
-        time.sleep(0.05)
-    if fit.returncode:
-        raise SystemExit(f"{name}: goodfit ended with exit code {fit.returncode}")
+    watched = run_watched("fit", *words, "--budget", f"{budget:g}s", "--quiet", "--out", run, "--replace")
     data = 4 * num_numbers
     return {
         "data": name,
         "float32 GB": round(data / GIGABYTE, 3),
         "allowed GB": round((3 * data + GIGABYTE) / GIGABYTE, 3),
-        "peak GB": round(peak / GIGABYTE, 3),
-        "seconds": round(time.monotonic() - start, 1),
+        "peak GB": round(watched.peak / GIGABYTE, 3),
+        "seconds": round(watched.seconds, 1),
     }
-
-
-def family(pid: int) -> list[int]:
-    """A process and all that it began."""
-    found = [pid]
-    for parent in found:
-        for children in Path(f"/proc/{parent}/task").glob("*/children"):
-            found += [int(child) for child in _read(children).split()]
-    return found
-
-
-def proportional(pid: int) -> int:
-    """Bytes a process holds, shared pages in shares; 0 once it has ended."""
-    lines = _read(Path(f"/proc/{pid}/smaps_rollup")).splitlines()
-    return sum(1024 * int(line.split()[1]) for line in lines if line.startswith("Pss:"))
-
-
-def _read(path: Path) -> str:
-    try:
-        return path.read_text()
-    except OSError:
-        return ""
 
 
 if __name__ == "__main__":

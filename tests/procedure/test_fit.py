@@ -21,6 +21,7 @@ from goodfit.procedure.fit import fit
 from goodfit.procedure.journal import Journal
 from goodfit.procedure.run import Answer
 from goodfit.procedure.start import Wanted, plan_as_it_is
+from goodfit.recipe.prescription import Prescription
 
 
 @pytest.fixture(scope="module")
@@ -207,3 +208,33 @@ def test_images_get_a_convolutional_network():
     run = fit(images, target, max_trainings=4, num_seeds=2, epochs=3).run
     assert run.test.score.value > 0.6
     assert "conv" in dict(run.plan)["network"]
+
+
+def test_a_prescription_is_all_that_is_tried_and_must_prove_itself_again():
+    prescription = Prescription(steps=(("relu", 0.0), ("adam", 5e-3), ("dropout", 0.5)))
+    wanted = Wanted(
+        network=MLP(widths=(16,) * 6, activation="sigmoid"),
+        rule="gradient-descent",
+        lr=0.1,
+        loss="squared",
+        epochs=6,
+        batch_size=64,
+    )
+    split = digits_split(0)
+    case = Case(
+        split=split,
+        budget=Budget(max_trainings=100),
+        journal=Journal(listener=silence),
+        prescription=prescription,
+    )
+    run = run_recipe(plan_as_it_is(wanted, split), case, num_seeds=3).run
+    assert run.verdicts[0].steps == (("relu", 0.0), ("adam", 5e-3))
+    assert run.verdicts[0].outcome == "helped"
+    assert run.verdicts[0].kept
+    assert {verdict.remedy for verdict in run.verdicts} <= {"prescribed-training", "prescribed-testing"}
+    assert dict(run.treated_plan)["rule"] == "adam"
+
+
+def test_a_prescription_that_cannot_be_read_is_refused_before_anything_is_trained(tmp_path):
+    with pytest.raises(PlanError, match="absent"):
+        fit(*load_iris(return_X_y=True), prescription=tmp_path / "absent.json")

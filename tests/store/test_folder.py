@@ -11,7 +11,14 @@ from goodfit.errors import GoodfitError, ModelError, RunFolderError
 from goodfit.nets.given import Given
 from goodfit.store.folder import load, save
 
-FILES = ["network.json", "preparation.json", "preparation.skops", "run.json", "weights.safetensors"]
+FILES = [
+    "network.json",
+    "preparation.json",
+    "preparation.skops",
+    "prescription.json",
+    "run.json",
+    "weights.safetensors",
+]
 MODEL = """
 from torch import nn
 
@@ -29,7 +36,9 @@ def test_a_run_comes_back_and_predicts_the_same(tmp_path, fitted, table):
 
 def test_a_run_folder_holds_what_it_should_and_no_pickle(tmp_path, fitted):
     folder = save(fitted, tmp_path / "run", pages={"report.html": "<p>page</p>"})
-    assert sorted(path.name for path in folder.iterdir()) == sorted([*FILES, "report.html"])
+    assert sorted(path.name for path in folder.iterdir()) == sorted(
+        [*FILES, "prescription.json", "report.html"]
+    )
     assert not [path for path in folder.iterdir() if path.read_bytes()[:2] == b"\x80\x04"]
 
 

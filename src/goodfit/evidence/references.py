@@ -13,6 +13,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from goodfit.seeds import derive, numpy_stream
 
@@ -105,7 +106,9 @@ def references(
         left = USUAL_SECONDS * shares if deadline is None else deadline - time.monotonic()
         allowed, shares = left * share / shares, shares - share
         try:
-            fitted.append(bench.examine(name, fit, allowed=allowed, measured=deadline is not None))
+            # several threads of boosting wait for one another, and on a busy machine nearly for ever
+            with threadpool_limits(1):
+                fitted.append(bench.examine(name, fit, allowed=allowed, measured=deadline is not None))
         except Exception as error:  # whatever scikit-learn cannot do here, the network may still do
             if skipped is not None:
                 skipped(f"no reference {name!r}: {str(error).strip().splitlines()[0]}")

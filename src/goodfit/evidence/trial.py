@@ -179,6 +179,7 @@ def try_out(
             seconds=arm.seconds if treatment.remedy.trains else 0.0,
             kept=False,
             round=round,
+            steps=treatment.steps,
         )
         for treatment, arm, after_SN, (effect, p_value), p_adjusted in zip(
             treatments, arms, after, effects, adjusted, strict=True

@@ -46,6 +46,7 @@ class Verdict:
         seconds: What the treated arm cost.
         kept: Whether it entered the prescription.
         round: In which round of the recipe it was tried, from 1.
+        steps: The remedies and doses behind it, as a prescription takes them along.
     """
 
     remedy: str
@@ -64,3 +65,4 @@ class Verdict:
     seconds: float
     kept: bool
     round: int
+    steps: tuple[tuple[str, float], ...] = ()

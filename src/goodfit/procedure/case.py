@@ -8,6 +8,7 @@ from goodfit.data.split import Split
 from goodfit.engine.workers import Workers
 from goodfit.procedure.budget import Budget
 from goodfit.procedure.journal import Journal
+from goodfit.recipe.prescription import Prescription
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
@@ -20,6 +21,7 @@ class Case:
         journal: Where everything is kept.
         may_mix: Whether the final training may learn from validation rows too.
         workers: Other processes that train some of the stacks.
+        prescription: What to try in place of all remedies, if something is prescribed already.
     """
 
     split: Split
@@ -27,3 +29,4 @@ class Case:
     journal: Journal
     may_mix: bool = True
     workers: Workers | None = None
+    prescription: Prescription | None = None

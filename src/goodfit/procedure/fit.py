@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import time as clock
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 from torch import nn
@@ -18,6 +19,7 @@ from goodfit.procedure.events import Listener, silence
 from goodfit.procedure.fitted import Fitted
 from goodfit.procedure.journal import Journal
 from goodfit.procedure.start import Wanted, plan_as_it_is
+from goodfit.recipe.prescription import Prescription, read_prescription
 
 USUAL_BUDGET = 300.0
 """Seconds allowed when the user bounds neither time nor trainings."""
@@ -43,6 +45,7 @@ def fit(
     epochs: int | None = None,
     batch_size: int | None = None,
     class_weights: Sequence[float] = (),
+    prescription: Prescription | str | Path | None = None,
     target_metric: float | None = None,
     budget: float | None = None,
     max_trainings: int | None = None,
@@ -72,6 +75,8 @@ def fit(
         epochs: Passes over the training rows of every training.
         batch_size: Rows of a step.
         class_weights: Weight of each class in the loss.
+        prescription: What another run prescribed, or its folder or file: only that is tried, as a whole
+            for each question.
         target_metric: Score that counts as good on both questions, in place of the references' bar.
         budget: Seconds allowed; 300 if neither it nor ``max_trainings`` is given.
         max_trainings: Networks that may be trained. Bounds the work in place of time, so that the
@@ -95,6 +100,8 @@ def fit(
         >>> fitted.run.test.metric
         'accuracy'
     """
+    if isinstance(prescription, str | Path):
+        prescription = read_prescription(prescription)
     seconds = budget if budget is not None else (math.inf if max_trainings else USUAL_BUDGET)
     allowed = Budget(seconds=seconds, max_trainings=max_trainings or math.inf, started=clock.monotonic())
     journal = Journal(listener=listener)
@@ -123,7 +130,7 @@ def fit(
         class_weights=tuple(class_weights),
     )
     may_mix = validation is None and group is None and time is None
-    case = Case(split=split, budget=allowed, journal=journal, may_mix=may_mix)
+    case = Case(split=split, budget=allowed, journal=journal, may_mix=may_mix, prescription=prescription)
     return run_recipe(
         plan_as_it_is(wanted, split),
         case,

@@ -90,7 +90,10 @@ class Rounds:
     def _try_remedies(self, question: Question) -> Iterator[Trial]:
         """Try one group of remedies after the other: those made for what was found, then the rest."""
         tried = 0
-        for remedies in remedies_for(question, self._find(question)):
+        groups = remedies_for(question, self._find(question))
+        if self.case.prescription is not None:
+            groups = (self.case.prescription.remedies(question),)
+        for remedies in groups:
             for rank in treatments(remedies, self.arm.plan, without=self._without()):
                 chosen, seconds = self._affordable(
                     [treatment for treatment in rank if self._is_worth_trying(treatment)]

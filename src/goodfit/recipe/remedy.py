@@ -30,6 +30,7 @@ class Remedy:
         doses: Strengths to try, the usual one first. A remedy without strengths has the one dose 0.
         source: ``"lecture"``, or ``"beyond"`` for what came later.
         trains: Whether it needs trainings of its own.
+        parts: The remedies and doses it is made of, for one that puts several together.
     """
 
     code: str
@@ -39,6 +40,7 @@ class Remedy:
     doses: tuple[float, ...] = (0.0,)
     source: Literal["lecture", "beyond"] = "lecture"
     trains: bool = True
+    parts: tuple[tuple[str, float], ...] = ()
 
     def treat(self, plan: Plan, dose: float) -> Plan:
         """Apply the remedy; the result equals ``plan`` where it would change nothing."""
@@ -68,3 +70,8 @@ class Treatment:
         """Name of the arm: the remedy's code, with the dose where there are several."""
         several = len(self.remedy.doses) > 1
         return f"{self.remedy.code} {self.dose:g}" if several else self.remedy.code
+
+    @property
+    def steps(self) -> tuple[tuple[str, float], ...]:
+        """The remedies and doses behind it: its own, or those it is made of."""
+        return self.remedy.parts or ((self.remedy.code, self.dose),)

@@ -2,6 +2,7 @@
 
 run.json              the record of the procedure
 network.json          structure, sizes, view of the inputs, link, task
+prescription.json     the proven remedies, to be tried on other data
 weights.safetensors   parameters and buffers of every member
 preparation.*         how raw rows become inputs
 model.py              the user's own network, if there is one
@@ -22,6 +23,7 @@ from goodfit.data.task import Task
 from goodfit.errors import GoodfitError, RunFolderError
 from goodfit.nets.network import Network, Sizes
 from goodfit.procedure.fitted import Fitted, Predictor
+from goodfit.recipe.prescription import PRESCRIPTION_FILE, prescription_of
 from goodfit.store.place import refuse_place
 from goodfit.store.record import RUN_FILE, encode_run, load_run
 from goodfit.store.staging import stage
@@ -58,6 +60,8 @@ def save(
         (temporary / NETWORK_FILE).write_text(json.dumps(record, indent=1, allow_nan=False), encoding="utf-8")
         for name, text in (pages or {}).items():
             (temporary / name).write_text(text, encoding="utf-8")
+        prescribed = prescription_of([verdict.steps for verdict in fitted.run.prescription])
+        (temporary / PRESCRIPTION_FILE).write_text(prescribed.to_json(), encoding="utf-8")
         (temporary / RUN_FILE).write_bytes(encode_run(fitted.run))
     return folder
 
