@@ -11,14 +11,7 @@ from goodfit.errors import GoodfitError, ModelError, RunFolderError
 from goodfit.nets.given import Given
 from goodfit.store.folder import load, save
 
-FILES = [
-    "network.json",
-    "preparation.json",
-    "preparation.skops",
-    "prescription.json",
-    "run.json",
-    "weights.safetensors",
-]
+FILES = ["network.json", "preparation.json", "preparation.skops", "run.json", "weights.safetensors"]
 MODEL = """
 from torch import nn
 
