@@ -163,6 +163,19 @@ def test_another_rule_keeps_the_weight_decay():
         assert remedy.treat(decaying, remedy.doses[0]).rule.weight_decay == 0.3
 
 
+def test_adam_is_no_change_for_a_plan_that_has_adam_with_its_decay():
+    plan = replace(BARE, rule=rule_named("adamw", lr=1e-3, weight_decay=0.1))
+    adam = next(remedy for remedy in RECIPE if remedy.code == "adam")
+    assert adam.treat(plan, 5e-3) == plan
+
+
+@pytest.mark.parametrize(("widths", "skips"), [((16, 8, 4), False), ((16, 8, 8), True), ((16,), False)])
+def test_skips_are_offered_only_where_two_layers_are_equally_wide(widths, skips):
+    plan = replace(BARE, network=MLP(widths=widths))
+    skip = next(remedy for remedy in RECIPE if remedy.code == "skip")
+    assert (skip.treat(plan, 0.0) != plan) is skips
+
+
 def test_early_stopping_waits_a_share_of_the_epochs_and_never_less_than_three():
     (remedy,) = (remedy for remedy in RECIPE if remedy.code == "early-stopping")
     for epochs, patience in ((5, 3), (20, 4), (100, 20)):

@@ -59,9 +59,10 @@ def ask(
 ) -> Answer:
     """Ask one of the two questions.
 
-    The answer is yes when the mean score reaches the bar. Once nothing is left to try, it is also yes when
-    the score is not shown to be below the bar: its interval, paired with the reference's rows where there
-    are any, reaches it.
+    The answer is yes when the mean score reaches the bar. Training rows are scored on a sample, which
+    cannot tell less than one of its rows: there a shortfall of less than one row is none. Once nothing is
+    left to try, the answer is also yes when the score is not shown to be below the bar: its interval,
+    paired with the reference's rows where there are any, reaches it.
 
     Args:
         question: ``"training"`` or ``"testing"``.
@@ -73,7 +74,8 @@ def ask(
     """
     scores_SN = scores_of(arm, question, split)
     score = mean_interval(scores_SN)
-    reaches = score.value >= bar.score
+    resolution = 1 / scores_SN.shape[1] if question == "training" else 0.0
+    reaches = score.value > bar.score - resolution or score.value >= bar.score
     good = reaches or (nothing_left and _highest_gain(scores_SN, bar, question, score.high) >= 0)
     rows = "training rows" if question == "training" else "validation rows"
     comparison = "reaches" if reaches else "is not shown to be below" if good else "is below"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import replace
 from typing import Any
 
@@ -23,6 +24,13 @@ def _setting(name: str, value: Any, *, on: tuple[type, ...]) -> Edit:
         return replace(plan, network=replace(network, **{name: value}))
 
     return edit
+
+
+def _skip(plan: Plan, dose: float) -> Plan:
+    network = plan.network
+    if not isinstance(network, MLP) or not any(a == b for a, b in itertools.pairwise(network.widths)):
+        return plan  # only between layers of equal width is there something to add
+    return replace(plan, network=replace(network, skip=True))
 
 
 def _cosine(plan: Plan, dose: float) -> Plan:
@@ -105,7 +113,7 @@ BEYOND_ON_TRAINING = (
         code="skip",
         question="training",
         sentence="add each layer's input to its output",
-        edit=_setting("skip", True, on=(MLP,)),
+        edit=_skip,
         source="beyond",
     ),
     Remedy(

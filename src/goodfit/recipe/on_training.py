@@ -32,8 +32,8 @@ def rule(name: str) -> Edit:
     """Edit that takes another update rule; the dose is its learning rate, weight decay stays."""
 
     def edit(plan: Plan, dose: float) -> Plan:
-        if plan.rule.name == name:
-            return plan
+        if plan.rule.name == name or (plan.rule.name, name) == ("adamw", "adam"):
+            return plan  # of AdamW and Adam only the decay differs, and that stays as it is
         return replace(plan, rule=rule_named(name, lr=dose, weight_decay=plan.rule.weight_decay))
 
     return edit
