@@ -10,14 +10,19 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from goodfit.errors import GoodfitError
+    from goodfit.interop.export import export
+    from goodfit.interop.sklearn import GoodfitClassifier, GoodfitRegressor
     from goodfit.procedure.fit import fit
     from goodfit.procedure.fitted import Fitted
 
-__all__ = ["Fitted", "GoodfitError", "fit"]
+__all__ = ["Fitted", "GoodfitClassifier", "GoodfitError", "GoodfitRegressor", "export", "fit"]
 
 _HOMES = {
     "Fitted": "goodfit.procedure.fitted",
+    "GoodfitClassifier": "goodfit.interop.sklearn",
     "GoodfitError": "goodfit.errors",
+    "GoodfitRegressor": "goodfit.interop.sklearn",
+    "export": "goodfit.interop.export",
     "fit": "goodfit.procedure.fit",
 }
 

@@ -11,6 +11,7 @@ import pytest
 FILES = {
     "network.json",
     "preparation.json",
+    "prescription.json",
     "preparation.skops",
     "report.html",
     "run.json",

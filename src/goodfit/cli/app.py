@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from goodfit.cli import arguments
+from goodfit.cli import arguments, leaving
 from goodfit.cli.command import GOOD, REPORT_FILE, Left, carry_out, door, tell
 from goodfit.errors import PlanError
 
@@ -110,6 +110,9 @@ def fit(
     class_weights: Annotated[
         str | None, typer.Option(metavar="W,W,...", help="Weight of each class in the loss.")
     ] = None,
+    prescription: Annotated[
+        Path | None, typer.Option(metavar="RUN", help="Try only what that run prescribed.")
+    ] = None,
     target_metric: Annotated[
         str | None, typer.Option(metavar="METRIC=SCORE", help="Such as accuracy=0.97.")
     ] = None,
@@ -152,6 +155,7 @@ def fit(
             epochs=epochs,
             batch_size=batch_size,
             class_weights=weights,
+            prescription=prescription,
             target_metric=score,
             budget=left(),
             max_trainings=max_trainings,
@@ -227,6 +231,9 @@ def explain(
     else:
         typer.echo(text)
     return GOOD
+
+
+app.command()(door(leaving.eject))
 
 
 def _typed() -> str:

@@ -114,7 +114,7 @@ def unsuited_remedies(plan: Plan, split: Split) -> dict[str, str]:
     if isinstance(plan.network, Given):
         reasons["maxout"] = "a given network's layers cannot be widened for its pieces"
         if not plan.network.hidden_activations(sizes_of(plan, split)):
-            edits = ("relu", "leaky-relu", "gelu", "silu", "dropout")
+            edits = ("relu", "leaky-relu", "prelu", "gelu", "silu", "dropout")
             reasons |= dict.fromkeys(edits, "the given network has no activation modules to edit")
     return reasons
 

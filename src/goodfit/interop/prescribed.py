@@ -1,0 +1,116 @@
+"""The training that a run prescribes, read back from the words of its record."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Mapping
+from typing import Any
+
+from goodfit.errors import RunFolderError
+from goodfit.procedure.run import Run
+from goodfit.rules.base import Rule, rule_named
+from goodfit.rules.schedules import Schedule, schedule_named
+
+SHARES = {"cosine": {"warmup": 0.05}, "warm-up": {"share": 0.1}}
+"""Shares of the schedules that plans and remedies use; the record names the schedule alone."""
+FEWEST_FOLDS = 8
+KNOWN = (
+    "network", "loss", "rule", "lr", "schedule", "epochs", "batch size", "inputs", "weight decay", "L1", "L2",
+    "dropout", "input dropout", "label smoothing", "clip norm", "early stopping patience", "weight averaging",
+    "ensemble",
+)  # fmt: skip
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Training:
+    """How the handed-back networks were trained.
+
+    Attributes:
+        loss: Name of the loss.
+        rule: Update rule with its numbers, its decoupled weight decay among them.
+        schedule: How the learning rate changes.
+        epochs: Passes over the training rows.
+        batch_size: Rows of a step.
+        l1: Strength of L1.
+        l2: Strength of L2.
+        dropout: Share of hidden units silenced.
+        input_dropout: Share of inputs silenced.
+        label_smoothing: Share of the target spread over the classes.
+        clip_norm: Largest norm of the gradient.
+        patience: Epochs to wait for a better validation loss; ``None`` trains to the end.
+        averaging: Decay of the average of the weights; 0 is off.
+        members: Networks whose mean predicts.
+        unknown: What the record prescribes beyond this, as (word, value).
+    """
+
+    loss: str
+    rule: Rule
+    schedule: Schedule
+    epochs: int
+    batch_size: int
+    l1: float = 0.0
+    l2: float = 0.0
+    dropout: float = 0.0
+    input_dropout: float = 0.0
+    label_smoothing: float = 0.0
+    clip_norm: float = math.inf
+    patience: int | None = None
+    averaging: float = 0.0
+    members: int = 1
+    unknown: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def folds(self) -> int:
+        """Parts of the rows; each member learns from all but one of its own."""
+        return max(FEWEST_FOLDS, self.members)
+
+
+def training_of(run: Run, *, members: int) -> Training:
+    """Read the training from a run's treated plan.
+
+    Args:
+        run: The record.
+        members: Networks that were handed back.
+
+    Raises:
+        RunFolderError: The record lacks a word that every plan has, or holds no number where one belongs.
+    """
+    words = dict(run.treated_plan)
+    try:
+        return _read(words, members)
+    except (KeyError, ValueError) as error:
+        raise RunFolderError(
+            f"the run's plan cannot be read: {type(error).__name__} {error} in {words}",
+            fix="repeat the run with this version of goodfit",
+        ) from error
+
+
+def _read(words: Mapping[str, str], members: int) -> Training:
+    numbers = {
+        field: float(words.get(word, usual))
+        for field, word, usual in (
+            ("l1", "L1", "0"),
+            ("l2", "L2", "0"),
+            ("dropout", "dropout", "0"),
+            ("input_dropout", "input dropout", "0"),
+            ("label_smoothing", "label smoothing", "0"),
+            ("clip_norm", "clip norm", "inf"),
+            ("averaging", "weight averaging", "0"),
+        )
+    }
+    patience = words.get("early stopping patience")
+    schedule: dict[str, Any] = SHARES.get(words["schedule"], {})
+    return Training(
+        loss=words["loss"],
+        rule=rule_named(
+            words["rule"], lr=float(words["lr"]), weight_decay=float(words.get("weight decay", "0"))
+        ),
+        schedule=schedule_named(words["schedule"], **schedule),
+        epochs=int(words["epochs"]),
+        batch_size=int(words["batch size"]),
+        patience=None if patience is None else int(float(patience)),
+        members=members,
+        unknown=tuple((word, value) for word, value in words.items() if word not in KNOWN),
+        **numbers,
+    )

@@ -1,0 +1,78 @@
+from __future__ import annotations
+
+import dataclasses
+import math
+
+import pytest
+
+from goodfit.engine.losses import Loss
+from goodfit.engine.plan import Plan
+from goodfit.errors import RunFolderError
+from goodfit.interop.prescribed import training_of
+from goodfit.nets.mlp import MLP
+from goodfit.nets.network import Sizes
+from goodfit.rules.base import rule_named
+from goodfit.rules.schedules import Cosine, WarmUp
+from goodfit.store.folder import load
+
+SIZES = Sizes(inputs=(4,), outputs=3)
+PLAN = Plan(
+    network=MLP(widths=(8,)),
+    loss=Loss(name="cross-entropy", kind="classes", num_outputs=3),
+    rule=rule_named("adamw", lr=0.0006, weight_decay=0.1),
+    schedule=Cosine(warmup=0.05),
+    epochs=37,
+    batch_size=32,
+    l1=1e-4,
+    l2=1e-3,
+    dropout=0.25,
+    input_dropout=0.1,
+    label_smoothing=0.1,
+    clip_norm=1.0,
+    patience=7,
+    averaging=0.99,
+    ensemble=True,
+)
+
+
+@pytest.fixture
+def record(flat):
+    return load(flat[0]).run
+
+
+def test_every_number_of_a_plan_is_read_back(record):
+    run = dataclasses.replace(record, treated_plan=PLAN.describe(SIZES))
+    training = training_of(run, members=3)
+    for name in (
+        "rule", "schedule", "epochs", "batch_size", "l1", "l2", "dropout", "input_dropout", "label_smoothing",
+        "clip_norm", "patience", "averaging",
+    ):  # fmt: skip
+        assert getattr(training, name) == getattr(PLAN, name), name
+    assert training.loss == "cross-entropy"
+    assert (training.members, training.folds, training.unknown) == (3, 8, ())
+
+
+def test_what_is_switched_off_stays_off(record):
+    plain = dataclasses.replace(
+        PLAN,
+        rule=rule_named("momentum", lr=0.1),
+        schedule=WarmUp(share=0.1),
+        l1=0.0,
+        clip_norm=math.inf,
+        patience=None,
+    )
+    training = training_of(dataclasses.replace(record, treated_plan=plain.describe(SIZES)), members=12)
+    assert (training.l1, training.clip_norm, training.patience) == (0.0, math.inf, None)
+    assert (training.rule, training.schedule, training.folds) == (plain.rule, plain.schedule, 12)
+
+
+def test_a_word_of_another_version_is_kept_apart(record):
+    words = (*PLAN.describe(SIZES), ("mixup", "0.2"))
+    assert training_of(dataclasses.replace(record, treated_plan=words), members=1).unknown == (
+        ("mixup", "0.2"),
+    )
+
+
+def test_a_damaged_plan_is_refused(record):
+    with pytest.raises(RunFolderError, match="'schedule'"):
+        training_of(dataclasses.replace(record, treated_plan=(("network", "4-8-3"),)), members=1)
