@@ -11,6 +11,7 @@ from tests.engine.conftest import make_plan
 
 from goodfit.engine.descent import Descent
 from goodfit.rules.base import rule_named
+from goodfit.rules.penalties import clip_by_norm, decoupled_decay, l1_gradient, l2_gradient
 from goodfit.rules.schedules import Cosine
 from goodfit.tensors import Layout
 
@@ -102,6 +103,23 @@ class TestClipping:
         grad_KP[0] = math.nan
         descent_of([plan_of(clip_norm=1.0)] * 2, flat_KP).step(flat_KP, grad_KP, count=1)
         assert (start_P - flat_KP[1]).norm().item() == pytest.approx(0.1)
+
+    def test_a_gradient_whose_norm_overflows_is_left_alone_where_nothing_is_clipped(self):
+        flat_KP = start_of(2).float()
+        grad_KP = torch.full_like(flat_KP, 1e30)
+        descent_of([plan_of(clip_norm=1.0), plan_of(lr=1e-30)], flat_KP).step(flat_KP, grad_KP, count=1)
+        assert torch.isfinite(flat_KP[1]).all()
+
+
+def test_penalties_clipping_and_decay_are_those_of_the_pure_functions():
+    plan = plan_of(l1=0.3, l2=0.2, clip_norm=1.5, weight_decay=0.4, lr=0.05)
+    flat_KP = start_of(1)
+    w_KP, mask_P = flat_KP.clone(), LAYOUT.mask("weight").double()
+    g_KP = gradient_of(w_KP, 1)
+    g_KP = clip_by_norm(g_KP + (l1_gradient(w_KP, 0.3) + l2_gradient(w_KP, 0.2)) * mask_P, 1.5)
+    expected_KP = decoupled_decay(w_KP, 0.05, 0.4, mask_P) - 0.05 * g_KP
+    together_KP = walk([plan, plan_of()], torch.cat([flat_KP, flat_KP]), counts=[1])
+    torch.testing.assert_close(together_KP[:1], expected_KP, rtol=1e-12, atol=1e-14)
 
 
 class TestSegments:

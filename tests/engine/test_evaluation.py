@@ -72,3 +72,12 @@ def test_pieces_cover_all_rows_within_the_limit():
     assert [row for piece in pieces for row in range(100)[piece]] == list(range(100))
     assert max(piece.stop - piece.start for piece in pieces) == 33
     assert list(row_chunks(3, floats_per_row=10**9, limit=10)) == [slice(0, 1), slice(1, 2), slice(2, 3)]
+
+
+def test_rows_are_cut_so_that_they_stay_near_unless_too_few_would_be_left():
+    def first(floats_per_row):
+        return next(iter(row_chunks(10**6, floats_per_row=floats_per_row, limit=4000, near=1000, fewest=8)))
+
+    assert first(10) == slice(0, 100)
+    assert first(200) == slice(0, 8)
+    assert first(1000) == slice(0, 4)

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from goodfit.engine import fused
-from goodfit.engine.fused import ROWS_ALONE, adam_in_place
+from goodfit.engine.fused import ROWS_ALONE, AdamInPlace
 from goodfit.rules.adaptive import Adam
 
 NUM_STEPS = 40
@@ -31,14 +31,14 @@ def paths(num_parameters):
     pure_KP = floor_P + torch.randn(len(RULES), num_parameters, generator=generator, dtype=torch.float64)
     moved_KP = pure_KP.clone()
     hyper = {name: column_of(name) for name in RULES[0].hyperparameters()}
-    pure_state, moved_state = Adam.start(pure_KP), Adam.start(moved_KP)
+    pure_state, moved_state, move = Adam.start(pure_KP), Adam.start(moved_KP), AdamInPlace()
     for t in range(1, NUM_STEPS + 1):
         noise_KP = torch.randn(pure_KP.shape, generator=generator, dtype=torch.float64)
         # one gradient for both: a curvature of 10,000 would blow a rounding in one path up at the next step
         gradient_KP = curvature_P * (pure_KP - floor_P) + noise_KP
         change_KP, pure_state = Adam.update(gradient_KP, pure_state, hyper, t)
         pure_KP = pure_KP + change_KP
-        adam_in_place(moved_KP, gradient_KP.clone(), moved_state, hyper, t=t)
+        move(moved_KP, gradient_KP.clone(), moved_state, hyper, t=t)
         yield pure_KP, moved_KP, pure_state, moved_state
 
 
@@ -58,9 +58,10 @@ def test_every_step_is_the_pure_rules_for_each_candidates_own_numbers(limit, mon
 def test_the_two_ways_are_taken_below_and_from_the_limit(monkeypatch):
     ways = []
     monkeypatch.setattr(fused, "_all_at_once", lambda *_, **__: ways.append("all at once"))
-    monkeypatch.setattr(fused, "_row_by_row", lambda *_, **__: ways.append("row by row"))
+    monkeypatch.setattr(AdamInPlace, "_row_by_row", lambda *_, **__: ways.append("row by row"))
     for num_parameters in (ROWS_ALONE - 1, ROWS_ALONE):
-        adam_in_place(torch.zeros(1, num_parameters), torch.zeros(1, num_parameters), {}, {}, t=1)
+        w_KP, g_KP = torch.zeros(2, 1, num_parameters).unbind()
+        AdamInPlace()(w_KP, g_KP, Adam.start(w_KP), {}, t=1)
     assert ways == ["all at once", "row by row"]
 
 
@@ -69,8 +70,21 @@ def test_rows_of_a_larger_buffer_are_moved_where_they_lie(num_parameters):
     flat_KP = torch.ones(4, num_parameters, dtype=torch.float64)
     rows = slice(1, 3)
     hyper = {name: column_of(name)[rows] for name in RULES[0].hyperparameters()}
-    adam_in_place(flat_KP[rows], torch.ones_like(flat_KP)[rows], Adam.start(flat_KP[rows]), hyper, t=1)
+    AdamInPlace()(flat_KP[rows], torch.ones_like(flat_KP)[rows], Adam.start(flat_KP[rows]), hyper, t=1)
     assert torch.equal(flat_KP[[0, 3]], torch.ones(2, num_parameters, dtype=torch.float64))
     # the first step has the length of the learning rate, but for eps
     expected_21 = 1 - column_of("lr")[rows] / (1 + column_of("eps")[rows])
     torch.testing.assert_close(flat_KP[rows], expected_21.expand(2, num_parameters), rtol=1e-12, atol=0)
+
+
+def test_new_memory_and_new_numbers_are_noticed():
+    move, w_KP = AdamInPlace(), torch.ones(2, ROWS_ALONE, dtype=torch.float64)
+    state = Adam.start(w_KP)
+    for lr in (0.1, 0.2):
+        hyper = {name: column_of(name)[:2] for name in RULES[0].hyperparameters()}
+        hyper["lr"] = torch.full((2, 1), lr, dtype=torch.float64)
+        state = {slot: tensor.clone() for slot, tensor in state.items()}
+        before_KP, w_KP = w_KP, w_KP.clone()
+        move(w_KP, torch.ones_like(w_KP), state, hyper, t=1)
+        # of the first step each moment is as large as the correction expects, of the second nearly twice
+        assert bool((w_KP < before_KP - 0.9 * lr).all())

@@ -39,7 +39,7 @@ def test_gathered_inputs_codes_and_targets_belong_to_the_same_rows(folds):
         assert not batch.shared
         assert torch.equal(batch.x, x[rows_KN])
         assert torch.equal(batch.codes, codes[rows_KN])
-        assert torch.equal(pool.y_N[rows_KN], y_N[rows_KN])
+        assert torch.equal(pool.targets(rows_KN), y_N[rows_KN])
         x_ND, codes_NC = batch.of(1)
         assert torch.equal(x_ND, x[rows_KN[1]])
         assert torch.equal(codes_NC, codes[rows_KN[1]])
@@ -118,3 +118,13 @@ def test_the_plans_view_of_the_inputs_is_taken():
     listening = Listening(seed=0, train=split.train, validation=split.validation)
     Pool(listening, [Candidate(arm="a", seed=0, plan=make_plan(inputs="raw"))])
     assert asked == [("train", "raw"), ("validation", "raw")]
+
+
+@pytest.mark.parametrize("folds", [(None, None), ((0, 4), (2, 4))], ids=["parts", "folds"])
+def test_an_epoch_takes_each_candidates_own_rows_in_the_given_order(folds):
+    pool = Pool(make_split(48, 24), population(*folds))
+    num_rows = pool.learn_KN.shape[1]
+    order_KN = torch.stack([torch.randperm(num_rows) for _ in range(2)])
+    rows_KN = pool.rows_of_epoch(order_KN)
+    for k in range(2):
+        assert torch.equal(rows_KN[k], pool.learn_KN[k][order_KN[k]])

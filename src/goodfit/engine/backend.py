@@ -9,10 +9,12 @@ from __future__ import annotations
 import abc
 import dataclasses
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import cached_property
 
 import torch
 from torch import Tensor, nn
 
+from goodfit.engine.losses import Loss
 from goodfit.engine.noise import Streams
 from goodfit.tensors import Layout, flatten_parameters, unflatten_row, views
 
@@ -56,17 +58,29 @@ class Dropout:
 
     def hidden(self, h_KNU: Tensor) -> Tensor:
         """Silence hidden units."""
-        return _silence(h_KNU, self.hidden_K1, self.hidden_streams)
+        mask_KNU = self.hidden_mask(tuple(h_KNU.shape[1:]))
+        return h_KNU if mask_KNU is None else h_KNU * mask_KNU
 
     def inputs(self, x_KND: Tensor) -> Tensor:
         """Silence inputs."""
-        return _silence(x_KND, self.input_K1, self.input_streams)
+        mask_KND = self.input_mask(tuple(x_KND.shape[1:]))
+        return x_KND if mask_KND is None else x_KND * mask_KND
 
+    def hidden_mask(self, shape: tuple[int, ...]) -> Tensor | None:
+        """Draw the factors of a layer's units, ``(K, *shape)``; ``None`` if no candidate silences any."""
+        return self.hidden_streams.dropout_mask(shape, self.hidden_K1) if self._silences_hidden else None
 
-def _silence(h: Tensor, rate_K1: Tensor, streams: Streams) -> Tensor:
-    if not bool(rate_K1.any()):
-        return h
-    return h * streams.dropout_mask(tuple(h.shape[1:]), rate_K1)
+    def input_mask(self, shape: tuple[int, ...]) -> Tensor | None:
+        """Draw the factors of the inputs, likewise."""
+        return self.input_streams.dropout_mask(shape, self.input_K1) if self._silences_inputs else None
+
+    @cached_property
+    def _silences_hidden(self) -> bool:
+        return bool(self.hidden_K1.any())
+
+    @cached_property
+    def _silences_inputs(self) -> bool:
+        return bool(self.input_K1.any())
 
 
 class Backend(abc.ABC):
@@ -118,6 +132,31 @@ class Backend(abc.ABC):
     def gradients(self, loss_K: Tensor) -> Tensor:
         """Differentiate each candidate's loss for its own parameters; a new tensor ``(K, P)``."""
 
+    def loss_gradients(
+        self,
+        batch: Batch,
+        y_KN: Tensor,
+        *,
+        loss: Loss,
+        smoothing_K1: Tensor | None = None,
+        dropout: Dropout | None = None,
+    ) -> Tensor:
+        """Differentiate each candidate's mean loss of some rows.
+
+        Args:
+            batch: The rows.
+            y_KN: Their targets.
+            loss: Which loss.
+            smoothing_K1: Share of the target spread evenly over the classes, per candidate.
+            dropout: As in :meth:`scores`.
+
+        Returns:
+            Gradients ``(K, P)``; the next call may overwrite them.
+        """
+        scores_KNO = self.scores(batch, dropout=dropout)
+        loss_KN = loss.rows(scores_KNO, y_KN, smoothing_K1=smoothing_K1)
+        return self.gradients(loss_KN.mean(-1))
+
     @abc.abstractmethod
     def refresh(self) -> None:
         """Look at :attr:`flat_KP` and :attr:`buffers` anew after they were replaced."""
@@ -161,8 +200,18 @@ def gradients_of(loss_K: Tensor, parameters: Sequence[Tensor]) -> list[Tensor]:
     return [torch.zeros_like(p) if g is None else g for p, g in zip(parameters, found, strict=True)]
 
 
-def row_chunks(num_rows: int, *, floats_per_row: int, limit: int = 4_000_000) -> Iterator[slice]:
-    """Cut rows into slices whose activations stay within ``limit`` floats."""
-    size = max(1, min(num_rows, limit // max(1, floats_per_row)))
-    for start in range(0, num_rows, size):
-        yield slice(start, min(start + size, num_rows))
+def row_chunks(
+    num_rows: int, *, floats_per_row: int, limit: int = 4_000_000, near: int = 500_000, fewest: int = 128
+) -> Iterator[slice]:
+    """Cut rows into slices whose activations stay in the cache.
+
+    Args:
+        num_rows: How many there are.
+        floats_per_row: Activations of one row.
+        limit: Most floats of a slice; only a slice of one row may have more.
+        near: Floats from which a slice is cut although it may have more.
+        fewest: Rows below which that does not pay.
+    """
+    size = min(num_rows, limit // floats_per_row, max(fewest, near // floats_per_row))
+    for start in range(0, num_rows, max(1, size)):
+        yield slice(start, min(start + max(1, size), num_rows))

@@ -7,18 +7,16 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from itertools import groupby
 
 import torch
 from torch import Tensor
 
-from goodfit.engine.fused import adam_in_place
+from goodfit.engine.in_place import Move, in_place
 from goodfit.engine.plan import Plan
-from goodfit.rules.adaptive import Adam
 from goodfit.rules.base import Rule
-from goodfit.rules.penalties import clip_by_norm, decoupled_decay, l1_gradient, l2_gradient
-from goodfit.tensors import Layout
+from goodfit.tensors import Layout, views
 
 
 @dataclasses.dataclass(kw_only=True)
@@ -29,9 +27,12 @@ class _Segment:
     rows: slice
     hyper: dict[str, Tensor]
     state: dict[str, Tensor]
+    move: Move | None
 
-    def at_rate(self, factor_K1: Tensor) -> dict[str, Tensor]:
-        return self.hyper | {"lr": self.hyper["lr"] * factor_K1}
+    def at_rate(self, factor_K1: Tensor | None) -> dict[str, Tensor]:
+        if factor_K1 is None:
+            return self.hyper
+        return self.hyper | {"lr": self.hyper["lr"] * factor_K1[self.rows]}
 
 
 class Descent:
@@ -51,7 +52,7 @@ class Descent:
         self._plans = list(plans)
         self._total_steps = total_steps
         self._like = flat_KP.detach()
-        self._decays_P = layout.mask(*layout.weights).to(flat_KP)
+        self._layout = layout
         self._segments = self._cut(flat_KP)
         self._read_numbers()
 
@@ -61,20 +62,25 @@ class Descent:
             members = [plan.rule.hyperparameters() for plan in group]
             rows = slice(start, start + len(members))
             hyper = {name: self._column([m[name] for m in members]) for name in members[0]}
-            segments.append(_Segment(rule=rule, rows=rows, hyper=hyper, state=rule.start(flat_KP[rows])))
+            state, move = rule.start(flat_KP[rows]), in_place(rule)
+            segments.append(_Segment(rule=rule, rows=rows, hyper=hyper, state=state, move=move))
             start = rows.stop
         return segments
 
     def _read_numbers(self) -> None:
         """Read once what every step needs: asking a tensor costs more than the step of a small network."""
         plans = self._plans
-        self._l1_K1 = self._column([plan.l1 for plan in plans])
-        self._l2_K1 = self._column([plan.l2 for plan in plans])
-        self._decay_K1 = self._column([plan.rule.weight_decay for plan in plans])
-        self._clip_K1 = self._column([plan.clip_norm for plan in plans])
-        self._with_l1 = _places(plan.l1 > 0 for plan in plans)
-        self._with_l2 = _places(plan.l2 > 0 for plan in plans)
-        self._with_clip = _places(plan.clip_norm < math.inf for plan in plans)
+        self._l1_K1 = self._column_if_any([plan.l1 for plan in plans])
+        self._l2_K1 = self._column_if_any([plan.l2 for plan in plans])
+        self._decay_K1 = self._column_if_any([plan.rule.weight_decay for plan in plans])
+        self._rate_K1 = self._column([plan.rule.lr for plan in plans])
+        clips = [plan.clip_norm for plan in plans]
+        self._clip_K1 = self._column(clips) if min(clips) < math.inf else None
+        self._schedules = list(dict.fromkeys(plan.schedule for plan in plans))
+        self._schedule_of = [self._schedules.index(plan.schedule) for plan in plans]
+
+    def _column_if_any(self, numbers: Sequence[float]) -> Tensor | None:
+        return self._column(numbers) if any(numbers) else None
 
     def _column(self, numbers: Sequence[float]) -> Tensor:
         return torch.tensor(numbers, dtype=self._like.dtype, device=self._like.device).unsqueeze(1)
@@ -89,35 +95,53 @@ class Descent:
             count: Number of this step, from 1.
         """
         self._add_penalties(flat_KP, grad_KP)
-        factors = [plan.schedule.factor(count - 1, self._total_steps) for plan in self._plans]
-        factor_K1 = self._column(factors)
+        self._clip(grad_KP)
+        factor_K1 = self._factors(count - 1)
+        self._decay(flat_KP, factor_K1)
         for segment in self._segments:
-            rows = segment.rows
-            hyper = segment.at_rate(factor_K1[rows])
-            self._decay(flat_KP, rows, hyper["lr"])
-            if segment.rule.update is Adam.update:
-                adam_in_place(flat_KP[rows], grad_KP[rows], segment.state, hyper, t=count)
-                continue
-            change_KP, segment.state = segment.rule.update(grad_KP[rows], segment.state, hyper, count)
-            flat_KP[rows] += change_KP
+            w_KP, g_KP = flat_KP[segment.rows], grad_KP[segment.rows]
+            hyper = segment.at_rate(factor_K1)
+            if segment.move is not None:
+                segment.move(w_KP, g_KP, segment.state, hyper, t=count)
+            else:
+                change_KP, segment.state = segment.rule.update(g_KP, segment.state, hyper, count)
+                w_KP.add_(change_KP)
+
+    def _factors(self, step: int) -> Tensor | None:
+        """What the schedules multiply the rates by, ``(K, 1)``; ``None`` for one everywhere."""
+        factors = [schedule.factor(step, self._total_steps) for schedule in self._schedules]
+        if all(factor == 1 for factor in factors):
+            return None
+        return self._column([factors[place] for place in self._schedule_of])
+
+    def _weights(self, flat_KP: Tensor) -> list[Tensor]:
+        named = views(flat_KP, self._layout)
+        return [named[name].flatten(1) for name in self._layout.weights]
 
     def _add_penalties(self, flat_KP: Tensor, grad_KP: Tensor) -> None:
-        for places, gradient, strength_K1 in (
-            (self._with_l2, l2_gradient, self._l2_K1),
-            (self._with_l1, l1_gradient, self._l1_K1),
-        ):
-            if places:
-                grad_KP[places] += gradient(flat_KP[places], strength_K1[places]) * self._decays_P
-        if self._with_clip:
-            places = self._with_clip
-            grad_KP[places] = clip_by_norm(grad_KP[places], self._clip_K1[places])
+        # a strength of zero adds zero; the product of a diverged candidate's weights stays in its own row
+        if self._l2_K1 is None and self._l1_K1 is None:
+            return
+        for w_KD, g_KD in zip(self._weights(flat_KP), self._weights(grad_KP), strict=True):
+            if self._l2_K1 is not None:
+                g_KD.addcmul_(w_KD, self._l2_K1)
+            if self._l1_K1 is not None:
+                g_KD.addcmul_(w_KD.sign(), self._l1_K1)
 
-    def _decay(self, flat_KP: Tensor, rows: slice, lr_K1: Tensor) -> None:
-        for place in range(rows.start, rows.stop):
-            if self._plans[place].rule.weight_decay:
-                flat_KP[place] = decoupled_decay(
-                    flat_KP[place], lr_K1[place - rows.start], self._decay_K1[place], self._decays_P
-                )
+    def _clip(self, grad_KP: Tensor) -> None:
+        if self._clip_K1 is None:
+            return
+        factor_K1 = (self._clip_K1 / grad_KP.norm(dim=-1, keepdim=True)).clamp_(max=1)
+        # the norm of a gradient may overflow where nobody asked for clipping
+        grad_KP.mul_(factor_K1.masked_fill_(self._clip_K1 == math.inf, 1.0))
+
+    def _decay(self, flat_KP: Tensor, factor_K1: Tensor | None) -> None:
+        if self._decay_K1 is None:
+            return
+        rate_K1 = self._rate_K1 if factor_K1 is None else self._rate_K1 * factor_K1
+        kept_K1 = 1 - rate_K1 * self._decay_K1
+        for w_KD in self._weights(flat_KP):
+            w_KD.mul_(kept_K1)
 
     def keep(self, index_M: Tensor) -> None:
         """Forget the candidates that left, with their state."""
@@ -135,7 +159,3 @@ class Descent:
         self._segments = segments
         self._plans = [self._plans[k] for k in kept]
         self._read_numbers()
-
-
-def _places(flags: Iterable[bool]) -> list[int]:
-    return [place for place, flag in enumerate(flags) if flag]

@@ -94,7 +94,7 @@ class Evaluation:
             for rows in row_chunks(rows_KN.shape[1], floats_per_row=floats)
         ]
         # class weights are relative to all rows of a mean, so the loss must not see one chunk at a time
-        scores_KNO, y_KN = torch.cat(chunks, dim=1), self._pool.y_N[rows_KN]
+        scores_KNO, y_KN = torch.cat(chunks, dim=1), self._pool.targets(rows_KN)
         predicted_KNO = self._loss.predict(scores_KNO)
         scores_KN = row_scores(predicted_KNO, y_KN, kind=self._loss.kind)
         return predicted_KNO, self._loss.rows(scores_KNO, y_KN), scores_KN

@@ -8,78 +8,109 @@ parameters that costs more than its forward and backward pass. Letters: K candid
 from __future__ import annotations
 
 from collections.abc import Mapping, MutableMapping
-from itertools import groupby
+from typing import final
 
 import torch
 from torch import Tensor
-from torch.optim.adam import adam
 
-ROWS_ALONE = 40_000
-"""Parameters from which torch's fused kernel, one candidate at a time, beats one operation over all."""
+ROWS_ALONE = 1_000
+"""Parameters from which torch's fused kernel, one candidate at a time, beats one operation over all.
+
+It looks at the parameters of one candidate alone: the way that is taken decides the last digit, and
+a candidate's digits must not depend on its neighbours.
+"""
 
 
-def adam_in_place(
-    w_KP: Tensor,
-    g_KP: Tensor,
-    state: MutableMapping[str, Tensor],
-    hyper: Mapping[str, Tensor],
-    *,
-    t: int,
-) -> None:
-    r"""Move the parameters by one step of Adam, in place.
+@final
+class AdamInPlace:
+    r"""Moves parameters by steps of Adam, in place.
 
     .. math:: w \leftarrow w - \eta \frac{\hat m}{\sqrt{\hat v} + \epsilon}
 
-    Args:
-        w_KP: Parameters; changed.
-        g_KP: Gradients.
-        state: Moments ``m`` and ``v``; changed.
-        hyper: ``lr``, ``beta1``, ``beta2`` and ``eps``, each ``(K, 1)``.
-        t: Step number, from 1.
+    It remembers where the rows of the last step were, for finding them costs as much as moving them.
 
     Reference:
         :class:`goodfit.rules.adaptive.Adam`, which the tests hold it against.
     """
-    if w_KP.shape[1] >= ROWS_ALONE:
-        _row_by_row(w_KP, g_KP, state, hyper, t=t)
-    else:
-        _all_at_once(w_KP, g_KP, state, hyper, t=t)
+
+    def __init__(self) -> None:
+        self._places: tuple[int, ...] = ()
+        self._rows: list[tuple[Tensor, ...]] = []
+        self._hyper: Mapping[str, Tensor] | None = None
+        self._groups: dict[tuple[float, ...], list[int]] = {}
+
+    def __call__(
+        self,
+        w_KP: Tensor,
+        g_KP: Tensor,
+        state: MutableMapping[str, Tensor],
+        hyper: Mapping[str, Tensor],
+        *,
+        t: int,
+    ) -> None:
+        """Move one step.
+
+        Args:
+            w_KP: Parameters; changed.
+            g_KP: Gradients; used up.
+            state: Moments ``m`` and ``v``; changed.
+            hyper: ``lr``, ``beta1``, ``beta2`` and ``eps``, each ``(K, 1)``; never changed in place.
+            t: Step number, from 1.
+        """
+        buffers = (w_KP, g_KP, state["m"], state["v"])
+        if w_KP.shape[1] >= ROWS_ALONE:
+            self._row_by_row(buffers, hyper, t=t)
+        else:
+            _all_at_once(*buffers, hyper, t=t)
+
+    def _row_by_row(self, buffers: tuple[Tensor, ...], hyper: Mapping[str, Tensor], *, t: int) -> None:
+        self._find(buffers, hyper)
+        step = torch.full((), float(t), device=buffers[0].device)
+        for (lr, beta1, beta2, eps), chosen in self._groups.items():
+            w, g, m, v = ([side[k] for k in chosen] for side in self._rows)
+            # not torch.optim.adam.adam, whose bookkeeping for each tensor costs as much as the kernel
+            torch._fused_adam_(
+                w,
+                g,
+                m,
+                v,
+                [],
+                [step] * len(chosen),
+                lr=lr,
+                beta1=beta1,
+                beta2=beta2,
+                weight_decay=0.0,
+                eps=eps,
+                amsgrad=False,
+                maximize=False,
+            )
+
+    def _find(self, buffers: tuple[Tensor, ...], hyper: Mapping[str, Tensor]) -> None:
+        places = (len(buffers[0]), *(buffer.data_ptr() for buffer in buffers))
+        if places != self._places:
+            # the rows keep their memory alive, so equal addresses are the same memory
+            self._places, self._rows = places, [buffer.detach().unbind() for buffer in buffers]
+        if hyper is not self._hyper:
+            self._hyper, self._groups = hyper, _of_equal_numbers(hyper)
 
 
 def _all_at_once(
-    w_KP: Tensor, g_KP: Tensor, state: MutableMapping[str, Tensor], hyper: Mapping[str, Tensor], *, t: int
+    w_KP: Tensor, g_KP: Tensor, m_KP: Tensor, v_KP: Tensor, hyper: Mapping[str, Tensor], *, t: int
 ) -> None:
-    m_KP, v_KP = state["m"], state["v"]
     beta1_K1, beta2_K1 = hyper["beta1"], hyper["beta2"]
     m_KP.lerp_(g_KP, 1 - beta1_K1)
-    v_KP.mul_(beta2_K1).add_(g_KP.mul_(g_KP).mul_(1 - beta2_K1))  # the gradient is spent: it becomes scratch
-    torch.div(v_KP, 1 - beta2_K1**t, out=g_KP)
-    g_KP.sqrt_().add_(hyper["eps"])
+    v_KP.lerp_(g_KP.mul_(g_KP), 1 - beta2_K1)  # the gradient is spent: it becomes scratch
+    # both corrections act on numbers of a candidate instead of tensors, as in the pure rule
+    root_K1 = (1 - beta2_K1**t).sqrt()
+    torch.sqrt(v_KP, out=g_KP).add_(root_K1 * hyper["eps"])
     torch.div(m_KP, g_KP, out=g_KP)
-    w_KP.sub_(g_KP.mul_(hyper["lr"] / (1 - beta1_K1**t)))
+    w_KP.sub_(g_KP.mul_(hyper["lr"] * root_K1 / (1 - beta1_K1**t)))
 
 
-def _row_by_row(
-    w_KP: Tensor, g_KP: Tensor, state: MutableMapping[str, Tensor], hyper: Mapping[str, Tensor], *, t: int
-) -> None:
-    names = ("lr", "beta1", "beta2", "eps")
-    numbers = list(zip(*(hyper[name].flatten().tolist() for name in names), strict=True))
-    for (lr, beta1, beta2, eps), group in groupby(range(len(numbers)), key=numbers.__getitem__):
-        rows = list(group)
-        adam(
-            [w_KP[k] for k in rows],
-            [g_KP[k] for k in rows],
-            [state["m"][k] for k in rows],
-            [state["v"][k] for k in rows],
-            [],
-            # the kernel counts one more before it computes
-            [torch.tensor(float(t - 1), device=w_KP.device) for _ in rows],
-            fused=True,
-            amsgrad=False,
-            beta1=beta1,
-            beta2=beta2,
-            lr=lr,
-            weight_decay=0.0,
-            eps=eps,
-            maximize=False,
-        )
+def _of_equal_numbers(hyper: Mapping[str, Tensor]) -> dict[tuple[float, ...], list[int]]:
+    """Group the candidates that share all four numbers, wherever they stand."""
+    columns = [hyper[name].flatten().tolist() for name in ("lr", "beta1", "beta2", "eps")]
+    groups: dict[tuple[float, ...], list[int]] = {}
+    for place, numbers in enumerate(zip(*columns, strict=True)):
+        groups.setdefault(numbers, []).append(place)
+    return groups

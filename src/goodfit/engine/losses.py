@@ -97,14 +97,16 @@ class Loss:
             return self._of_numbers(scores_KNO.squeeze(-1), y_KN)
         if self.link == "sigmoid":
             return self._of_two_classes(scores_KNO.squeeze(-1), y_KN, smoothing_K1)
-        y_KN1 = y_KN.expand(scores_KNO.shape[:2]).unsqueeze(-1)
+        # torch is many times faster over the rows of a few classes than over the few classes of a row
+        scores_KON = scores_KNO.transpose(1, 2).contiguous()
+        y_K1N = y_KN.expand(scores_KNO.shape[:2]).unsqueeze(1)
         if self.name == "cross-entropy":
-            log_KNO = F.log_softmax(scores_KNO, dim=-1)
-            loss_KN = -log_KNO.gather(-1, y_KN1).squeeze(-1)
+            log_KON = F.log_softmax(scores_KON, dim=1)
+            loss_KN = -log_KON.gather(1, y_K1N).squeeze(1)
             if smoothing_K1 is not None:
-                loss_KN = torch.lerp(loss_KN, -log_KNO.mean(-1), smoothing_K1)
+                loss_KN = torch.lerp(loss_KN, -log_KON.mean(1), smoothing_K1)
         else:
-            loss_KN = _squared_distance(scores_KNO.softmax(dim=-1), y_KN1, smoothing_K1)
+            loss_KN = _squared_distance(scores_KON.softmax(dim=1), y_K1N, smoothing_K1)
         return self._weigh(loss_KN, y_KN)
 
     def _of_numbers(self, scores_KN: Tensor, y_KN: Tensor) -> Tensor:
@@ -130,11 +132,11 @@ class Loss:
         return apply_link(scores, self.link)
 
 
-def _squared_distance(share_KNO: Tensor, y_KN1: Tensor, smoothing_K1: Tensor | None) -> Tensor:
+def _squared_distance(share_KON: Tensor, y_K1N: Tensor, smoothing_K1: Tensor | None) -> Tensor:
     """Mean over classes of (p - target)^2, expanded so that no target tensor is made."""
-    right_KN = share_KNO.gather(-1, y_KN1).squeeze(-1)
-    own_KN = share_KNO.square().sum(-1)
-    num_classes = share_KNO.shape[-1]
+    right_KN = share_KON.gather(1, y_K1N).squeeze(1)
+    own_KN = share_KON.square().sum(1)
+    num_classes = share_KON.shape[1]
     if smoothing_K1 is None:
         return (own_KN - 2 * right_KN + 1) / num_classes
     even_K1, kept_K1 = smoothing_K1 / num_classes, 1 - smoothing_K1
@@ -150,7 +152,8 @@ def apply_link(scores: Tensor, link: Link) -> Tensor:
         tensor([[0.5000, 0.5000]])
     """
     if link == "softmax":
-        return scores.softmax(dim=-1)
+        # classes first, as in Loss.rows
+        return scores.movedim(-1, 0).contiguous().softmax(dim=0).movedim(0, -1).contiguous()
     if link == "sigmoid":
         right = scores.sigmoid()
         return torch.cat([1 - right, right], dim=-1)

@@ -48,7 +48,13 @@ class Streams:
 
     def dropout_mask(self, shape: tuple[int, ...], rate_K1: Tensor) -> Tensor:
         """Draw inverted-dropout masks ``(K, *shape)``: 0 with a candidate's rate, else 1 / (1 - rate)."""
-        drawn = {seed: torch.rand(shape, generator=g) for seed, g in self._generators.items()}
-        uniform = torch.stack([drawn[seed] for seed in self._seeds])
-        rate = rate_K1.view(-1, *[1] * len(shape)).to(uniform.dtype)
-        return (uniform >= rate).to(rate_K1.dtype) / (1 - rate)
+        masks = torch.empty(len(self._seeds), *shape)
+        first: dict[int, int] = {}
+        for place, seed in enumerate(self._seeds):
+            if seed in first:
+                masks[place].copy_(masks[first[seed]])
+            else:
+                first[seed] = place
+                torch.rand(shape, generator=self._generators[seed], out=masks[place])
+        rate = rate_K1.view(-1, *[1] * len(shape)).to(masks.dtype)
+        return masks.ge_(rate).div_(1 - rate).to(rate_K1.dtype)

@@ -51,6 +51,11 @@ class Pool:
         chosen = generator.permutation(num_learn)[:SAMPLED_ROWS]
         self._sample_N = torch.from_numpy(chosen).sort().values
 
+    def rows_of_epoch(self, order_KN: Tensor) -> Tensor:
+        """Row numbers that each candidate learns from, in the given order."""
+        # without folds they are 0, 1, 2 ...: the order itself
+        return order_KN if len(self._parts) == 2 else self.learn_KN.gather(1, order_KN)
+
     def keep(self, index_M: Tensor) -> None:
         """Forget the candidates that left."""
         self.learn_KN, self.watch_KN = self.learn_KN[index_M], self.watch_KN[index_M]
@@ -64,6 +69,10 @@ class Pool:
         x, codes = self._gather(rows_KB)
         return Batch(x=x, codes=codes, shared=False)
 
+    def targets(self, rows: Tensor) -> Tensor:
+        """Gather the targets of rows in any shape."""
+        return _take(self.y_N, rows)
+
     def shared(self, rows_N: Tensor) -> Batch:
         """Gather one set of rows for all candidates."""
         x, codes = self._gather(rows_N)
@@ -71,10 +80,10 @@ class Pool:
 
     def _gather(self, rows: Tensor) -> tuple[Tensor, Tensor | None]:
         part = self._parts[0]
-        if len(self._parts) == 2 and int(rows.min()) >= self.num_train:
+        if len(self._parts) == 2 and int(rows[(0,) * rows.dim()]) >= self.num_train:
             # without folds a request lies in one part: nothing is ever joined, and memory holds the data once
             part, rows = self._parts[1], rows - self.num_train
-        return part.x[rows], None if part.codes_NC is None else part.codes_NC[rows]
+        return _take(part.x, rows), None if part.codes_NC is None else _take(part.codes_NC, rows)
 
     def _row_numbers(self, folds: Sequence[tuple[int, int] | None], seed: int) -> tuple[Tensor, Tensor]:
         num_rows = self.num_train + self.num_validation
@@ -97,6 +106,11 @@ class Pool:
             watch.append(shuffled_N[held])
             learn.append(shuffled_N[~held])
         return torch.stack(learn), torch.stack(watch)
+
+
+def _take(stored: Tensor, rows: Tensor) -> Tensor:
+    """Gather whole rows, which ``index_select`` copies in one piece and indexing number by number."""
+    return stored.index_select(0, rows.flatten()).view(*rows.shape, *stored.shape[1:])
 
 
 def _join(first: Rows, second: Rows) -> Rows:

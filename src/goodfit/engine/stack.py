@@ -128,14 +128,18 @@ class Stack:
         return now <= deadline
 
     def _rows_of_epoch(self) -> Tensor:
-        learn_KN = self._pool.learn_KN
-        return learn_KN.gather(1, self._streams["batches"].permutations(learn_KN.shape[1]))
+        order_KN = self._streams["batches"].permutations(self._pool.learn_KN.shape[1])
+        return self._pool.rows_of_epoch(order_KN)
 
     def _step(self, rows_KN: Tensor, step: int) -> None:
         rows_KB = rows_KN[:, step * self._batch_size : (step + 1) * self._batch_size]
-        scores_KBO = self._backend.scores(self._pool.batch(rows_KB), dropout=self._dropout)
-        loss_KB = self._plan.loss.rows(scores_KBO, self._pool.y_N[rows_KB], smoothing_K1=self._smoothing_K1)
-        grad_KP = self._backend.gradients(loss_KB.mean(-1))
+        grad_KP = self._backend.loss_gradients(
+            self._pool.batch(rows_KB),
+            self._pool.targets(rows_KB),
+            loss=self._plan.loss,
+            smoothing_K1=self._smoothing_K1,
+            dropout=self._dropout,
+        )
         self._count += 1
         self._descent.step(self._backend.flat_KP, grad_KP, count=self._count)
         if self._averaged is not None:

@@ -12,18 +12,23 @@ import torch.nn.functional as F  # noqa: N812  (the name everybody knows)
 from torch import Tensor, nn
 
 from goodfit.engine.backend import Backend, Batch, Dropout, LayerWatcher, gradients_of, leaves
+from goodfit.engine.by_hand import ByHand
+from goodfit.engine.joined import embed
+from goodfit.engine.losses import Loss
+from goodfit.engine.norms import NORM_EPS, follow
+from goodfit.engine.pieces import BY_HAND, IN_PLACE
 from goodfit.nets.activations import apply
 from goodfit.nets.mlp import MLP
 
-BATCH_NORM_MOMENTUM = 0.1
-NORM_EPS = 1e-5
+COPIED_WEIGHTS = 4_000
+"""Weights of a layer from which putting those of all candidates side by side costs more than it saves."""
 
 
 class Stacked(Backend):
     """Train K multilayer networks for little more than the price of one.
 
     A layer of all candidates is one ``baddbmm`` over ``(K, N, D) x (K, D, U)``; the first layer of rows
-    that all candidates share is a single product with all their weights side by side.
+    that all candidates share is a single product with all their weights side by side, if they are few.
 
     Args:
         network: The structure that the modules were built from.
@@ -40,6 +45,23 @@ class Stacked(Backend):
         """Make leaves of the flat buffer's views again."""
         self.flat_KP = self.flat_KP.contiguous()
         self._parameters = leaves(self.flat_KP, self.layout)
+        self._by_hand = None
+        if self._network.activation in BY_HAND:
+            self._by_hand = ByHand(self._network, self.flat_KP, layout=self.layout, buffers=self.buffers)
+
+    def loss_gradients(
+        self,
+        batch: Batch,
+        y_KN: Tensor,
+        *,
+        loss: Loss,
+        smoothing_K1: Tensor | None = None,
+        dropout: Dropout | None = None,
+    ) -> Tensor:
+        """Differentiate as :meth:`Backend.loss_gradients` says, by hand in training mode."""
+        if self._by_hand is None or dropout is None:
+            return super().loss_gradients(batch, y_KN, loss=loss, smoothing_K1=smoothing_K1, dropout=dropout)
+        return self._by_hand.gradients(batch, y_KN, loss=loss, smoothing_K1=smoothing_K1, dropout=dropout)
 
     def gradients(self, loss_K: Tensor) -> Tensor:
         """Differentiate as :meth:`Backend.gradients` says."""
@@ -71,13 +93,16 @@ class Stacked(Backend):
 
     def _embedded(self, codes_KNC: Tensor) -> list[Tensor]:
         tables = [self._parameters[f"embeddings.{i}.weight"] for i in range(self._num_embeddings)]
-        return [_embed(table_KVE, codes_KNC[..., i]) for i, table_KVE in enumerate(tables)]
+        return [embed(table_KVE, codes_KNC[..., i]) for i, table_KVE in enumerate(tables)]
 
     def _hidden(self, h: Tensor, index: int, dropout: Dropout | None) -> Tensor:
         network, prefix = self._network, f"layers.{index}"
         z_KNU = self._linear(f"{prefix}.linear", h)
         if network.normalisation is not None:
             z_KNU = self._normalise(f"{prefix}.norm", z_KNU, training=dropout is not None)
+        if not torch.is_grad_enabled() and network.activation in IN_PLACE:
+            a_KNU = IN_PLACE[network.activation][0](z_KNU)  # nobody will ask for the sums again
+            return a_KNU if dropout is None else dropout.hidden(a_KNU)
         slope_K1 = self._parameters.get(f"{prefix}.activation.weight")
         slope_K11 = None if slope_K1 is None else slope_K1.unsqueeze(1)
         a_KNU = apply(network.activation, z_KNU, pieces=network.pieces, slope=slope_K11)
@@ -85,8 +110,8 @@ class Stacked(Backend):
 
     def _linear(self, name: str, h: Tensor) -> Tensor:
         weight_KUD, bias_KU = self._parameters[f"{name}.weight"], self._parameters[f"{name}.bias"]
-        if h.dim() == 3:
-            return torch.baddbmm(bias_KU.unsqueeze(1), h, weight_KUD.transpose(1, 2))
+        if h.dim() == 3 or weight_KUD[0].numel() >= COPIED_WEIGHTS:
+            return torch.baddbmm(bias_KU.unsqueeze(1), self._for_each(h), weight_KUD.transpose(1, 2))
         num_candidates, num_units, _ = weight_KUD.shape
         z_NKU = F.linear(h, weight_KUD.flatten(0, 1), bias_KU.flatten())
         return z_NKU.view(-1, num_candidates, num_units).transpose(0, 1)
@@ -106,15 +131,6 @@ class Stacked(Backend):
         if not training:
             return running_mean_KU.unsqueeze(1), running_var_KU.unsqueeze(1)
         var_K1U, mean_K1U = torch.var_mean(z_KNU, dim=1, keepdim=True, unbiased=False)
-        with torch.no_grad():
-            num_rows = z_KNU.shape[1]
-            unbiased_KU = var_K1U.squeeze(1) * (num_rows / max(1, num_rows - 1))
-            running_mean_KU.lerp_(mean_K1U.squeeze(1), BATCH_NORM_MOMENTUM)
-            running_var_KU.lerp_(unbiased_KU, BATCH_NORM_MOMENTUM)
+        statistics = (mean_K1U.detach().squeeze(1), var_K1U.detach().squeeze(1))
+        follow((running_mean_KU, running_var_KU), statistics, num_rows=z_KNU.shape[1])
         return mean_K1U, var_K1U
-
-
-def _embed(table_KVE: Tensor, codes_KN: Tensor) -> Tensor:
-    num_candidates, num_values, size = table_KVE.shape
-    offset_K1 = torch.arange(num_candidates, device=codes_KN.device).unsqueeze(1) * num_values
-    return F.embedding(codes_KN + offset_K1, table_KVE.reshape(-1, size))

@@ -1,0 +1,53 @@
+"""The derivative of a loss for the scores is what autograd finds."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from goodfit.engine.losses import FOR_CLASSES, FOR_NUMBERS, Loss
+from goodfit.engine.slopes import slopes
+
+K, N = 3, 7
+
+
+def loss_of(name, kind, weights=()):
+    num_outputs = 1 if kind == "numbers" or name == "binary-cross-entropy" else 4
+    return Loss(name=name, kind=kind, num_outputs=num_outputs, class_weights=weights)
+
+
+LOSSES = [
+    *(loss_of(name, "numbers") for name in FOR_NUMBERS),
+    *(loss_of(name, "classes") for name in FOR_CLASSES),
+    *(loss_of(name, "classes", (1.0, 3.0, 0.5, 2.0)) for name in FOR_CLASSES),
+]
+
+
+def rows_of(loss, lead=K):
+    generator = torch.Generator().manual_seed(0)
+    scores_KNO = 3 * torch.randn(K, N, loss.num_outputs, generator=generator, dtype=torch.float64)
+    if loss.kind == "numbers":
+        return scores_KNO, 3 * torch.randn(lead, N, generator=generator, dtype=torch.float64)
+    return scores_KNO, torch.randint(max(2, loss.num_outputs), (lead, N), generator=generator)
+
+
+@pytest.mark.parametrize("lead", [1, K], ids=["shared", "own"])
+@pytest.mark.parametrize("smoothing", [None, (0.0, 0.1, 0.6)], ids=["plain", "smoothed"])
+@pytest.mark.parametrize("loss", LOSSES, ids=lambda loss: f"{loss.name} {loss.kind} {loss.class_weights}")
+def test_slopes_are_those_of_autograd(loss, smoothing, lead):
+    scores_KNO, y_KN = rows_of(loss, lead)
+    smoothing_K1 = None if smoothing is None else torch.tensor(smoothing, dtype=torch.float64).unsqueeze(1)
+    leaf_KNO = scores_KNO.clone().requires_grad_()
+    loss_KN = loss.rows(leaf_KNO, y_KN, smoothing_K1=smoothing_K1)
+    (expected_KNO,) = torch.autograd.grad(loss_KN.mean(-1).sum(), leaf_KNO)
+    before_KNO = scores_KNO.clone()
+    scores_KON = scores_KNO.transpose(1, 2).contiguous()
+    found_KNO = slopes(loss, scores_KON, y_KN, smoothing_K1=smoothing_K1).transpose(1, 2)
+    torch.testing.assert_close(found_KNO, expected_KNO, rtol=1e-11, atol=1e-15)
+    assert torch.equal(scores_KON.transpose(1, 2), before_KNO)
+
+
+def test_large_scores_overflow_nowhere():
+    loss = loss_of("cross-entropy", "classes")
+    scores_KON = torch.tensor([[[1e4], [0.0], [-1e4], [0.0]]])
+    assert slopes(loss, scores_KON, torch.tensor([[2]])).flatten().tolist() == [1.0, 0.0, -1.0, 0.0]
