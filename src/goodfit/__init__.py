@@ -14,8 +14,9 @@ if TYPE_CHECKING:
     from goodfit.interop.sklearn import GoodfitClassifier, GoodfitRegressor
     from goodfit.procedure.fit import fit
     from goodfit.procedure.fitted import Fitted
+    from goodfit.watch import watch
 
-__all__ = ["Fitted", "GoodfitClassifier", "GoodfitError", "GoodfitRegressor", "export", "fit"]
+__all__ = ["Fitted", "GoodfitClassifier", "GoodfitError", "GoodfitRegressor", "export", "fit", "watch"]
 
 _HOMES = {
     "Fitted": "goodfit.procedure.fitted",
@@ -24,6 +25,7 @@ _HOMES = {
     "GoodfitRegressor": "goodfit.interop.sklearn",
     "export": "goodfit.interop.export",
     "fit": "goodfit.procedure.fit",
+    "watch": "goodfit.watch",
 }
 
 

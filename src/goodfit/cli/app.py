@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from goodfit.cli import arguments, leaving
+from goodfit.cli import arguments, leaving, watching
 from goodfit.cli.command import GOOD, REPORT_FILE, Left, carry_out, door, tell
 from goodfit.errors import PlanError
 
@@ -234,6 +234,7 @@ def explain(
 
 
 app.command()(door(leaving.eject))
+app.command(context_settings={"allow_interspersed_args": False})(door(watching.watch))
 
 
 def _typed() -> str:

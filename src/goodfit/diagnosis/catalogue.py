@@ -9,7 +9,6 @@ from goodfit.diagnosis.entry import Entry, entry
 from goodfit.diagnosis.in_scripts import IN_SCRIPTS
 from goodfit.errors import GoodfitError
 
-
 BEFORE_TRAINING = (
     entry(
         "GF001",

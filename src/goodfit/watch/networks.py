@@ -1,0 +1,140 @@
+"""Notes on networks: how they are called, and what they are given."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from goodfit.watch.observation import Inputs, NetworkUse, Place
+
+MOST_ROWS = 512
+MOST_FEATURES = 2048
+MANY_VALUES = 10
+
+
+class NetworkNotes:
+    """What is known of one outermost module, and rows of its training inputs with their targets.
+
+    Args:
+        network: The module. Only its names are kept.
+    """
+
+    def __init__(self, network: nn.Module) -> None:
+        self.name = type(network).__name__
+        self.place: Place | None = None
+        self.layers = {id(module): name or self.name for name, module in network.named_modules()}
+        self._has_modes = any(_differs(module) for module in network.modules())
+        self._has_batch_norm = any(_uses_batch(module) for module in network.modules())
+        self._training = [0, 0]
+        self._evaluations = [0, 0]
+        self._evaluation_place: Place | None = None
+        self._largest_batch = 0
+        self._rows: dict[bytes, tuple[np.ndarray, np.ndarray]] = {}
+        self._nonfinite = 0
+
+    def train(self, network: nn.Module, x: Tensor | None, *, place: Place | None) -> None:
+        """Note a call with gradients."""
+        self.place = self.place or place
+        self._training[0] += 1
+        self._training[1] += not network.training
+        if x is not None and x.ndim:
+            self._largest_batch = max(self._largest_batch, len(x))
+
+    def evaluate(self, network: nn.Module, *, place: Place | None) -> None:
+        """Note a call without gradients that serves to judge the network."""
+        self._evaluations[0] += 1
+        if network.training:
+            self._evaluations[1] += 1
+            self._evaluation_place = self._evaluation_place or place
+
+    def take_rows(self, x: Tensor | None, target: Tensor) -> None:
+        """Keep distinct rows of inputs with their targets, until there are enough."""
+        if x is None or not x.is_floating_point() or x.ndim < 2 or len(x) != len(target):
+            return
+        room = MOST_ROWS - len(self._rows)
+        if room <= 0:
+            return
+        flat_ND = x.detach()[:room].reshape(min(room, len(x)), -1)
+        step = -(-flat_ND.shape[1] // MOST_FEATURES)
+        x_ND, t_NT = flat_ND[:, ::step].float().cpu().numpy(), target.detach()[:room].float().cpu().numpy()
+        self._nonfinite += int((~np.isfinite(x_ND)).sum())
+        for row, answer in zip(x_ND, t_NT, strict=True):
+            self._rows.setdefault(hashlib.blake2b(row.tobytes(), digest_size=8).digest(), (row, answer))
+
+    def rows(self) -> tuple[np.ndarray, np.ndarray] | None:
+        """Return the kept inputs and targets; ``None`` if there are none of one shape."""
+        shapes = {(row.shape, answer.shape) for row, answer in self._rows.values()}
+        if len(shapes) != 1:
+            return None
+        rows, answers = zip(*self._rows.values(), strict=True)
+        return np.stack(rows), np.stack(answers)
+
+    def record(self, *, is_over: bool) -> NetworkUse:
+        """Freeze what is known; scales of inputs only once the script is over, or if some are no numbers."""
+        kept = self.rows() if is_over or self._nonfinite else None
+        return NetworkUse(
+            name=self.name,
+            place=self.place,
+            has_modes=self._has_modes,
+            has_batch_norm=self._has_batch_norm,
+            num_training=self._training[0],
+            num_training_in_eval=self._training[1],
+            num_evaluations=self._evaluations[0],
+            num_evaluations_in_train=self._evaluations[1],
+            largest_batch=self._largest_batch,
+            num_rows=len(self._rows),
+            inputs=inputs_of(kept[0], num_nonfinite=self._nonfinite) if kept else None,
+            evaluation_place=self._evaluation_place,
+        )
+
+
+def inputs_of(x_ND: np.ndarray, *, num_nonfinite: int) -> Inputs:
+    """Measure the scales of inputs, each over all rows.
+
+    Args:
+        x_ND: Inputs, shape ``(N, D)``.
+        num_nonfinite: Values known to be NaN or infinite.
+    """
+    x_ND = np.where(np.isfinite(x_ND), x_ND, 0.0).astype(float)
+    std_D, mean_D = x_ND.std(0), x_ND.mean(0)
+    varies_D = std_D > 1e-12 * np.maximum(1.0, np.abs(mean_D))
+    # a rare indicator has a small deviation and is no matter of scale
+    many_D = np.array([len(np.unique(column)) > MANY_VALUES for column in x_ND.T])
+    return Inputs(
+        std_max=float(std_D.max(initial=0.0)),
+        std_min=float(std_D[varies_D & many_D].min(initial=np.inf)) if (varies_D & many_D).any() else 0.0,
+        abs_max=float(np.abs(x_ND).max(initial=0.0)),
+        offset=float((np.abs(mean_D[varies_D]) / std_D[varies_D]).max(initial=0.0)),
+        mean_max=float(np.abs(mean_D).max(initial=0.0)),
+        num_nonfinite=num_nonfinite,
+    )
+
+
+def first_tensor(arguments: tuple[Any, ...], options: dict[str, Any]) -> Tensor | None:
+    """Find the first tensor among a call's arguments."""
+    values = (*arguments, *options.values())
+    return next((value for value in values if isinstance(value, Tensor)), None)
+
+
+def is_loss(module: nn.Module) -> bool:
+    """Whether a module is one of torch's loss functions."""
+    return isinstance(module, nn.modules.loss._Loss)
+
+
+def _differs(module: nn.Module) -> bool:
+    if isinstance(module, nn.modules.dropout._DropoutNd):
+        return module.p > 0
+    return isinstance(module, nn.modules.batchnorm._BatchNorm) and module.track_running_stats
+
+
+def _uses_batch(module: nn.Module) -> bool:
+    return isinstance(module, nn.modules.batchnorm._BatchNorm)
+
+
+def is_finite(tensor: Tensor) -> bool:
+    """Whether every number of a tensor is finite."""
+    return not tensor.is_floating_point() or bool(torch.isfinite(tensor).all())

@@ -1,0 +1,131 @@
+"""One stretch of watching: from attaching to torch to the last finding."""
+
+from __future__ import annotations
+
+import os
+import sys
+import types
+from collections.abc import Collection
+from typing import Any, Self
+
+import torch
+
+from goodfit.diagnosis.finding import Finding
+from goodfit.errors import ModelError
+from goodfit.watch.collector import Collector
+from goodfit.watch.hooks import Hooks
+from goodfit.watch.judge import judge, not_checked
+from goodfit.watch.sighting import Sighting
+from goodfit.watch.telling import closing, tell
+
+FIRST_CHECK = 4
+
+
+class Session:
+    """Watches until it is closed, and knows what was found.
+
+    Args:
+        model: The network, if there is one to check.
+        optimizer: Its optimizer, likewise.
+        quiet: Print nothing.
+        select: Codes to keep; all if empty.
+        ignore: Codes to leave out.
+    """
+
+    def __init__(
+        self,
+        model: Any = None,
+        optimizer: Any = None,
+        *,
+        quiet: bool = False,
+        select: Collection[str] = (),
+        ignore: Collection[str] = (),
+    ) -> None:
+        self._model, self._optimizer = model, optimizer
+        self._quiet, self._select, self._ignore = quiet, select, ignore
+        self._hooks: Hooks | None = None
+        self._next_check = FIRST_CHECK
+        self._told: set[str] = set()
+        self.failure: str | None = None
+        self.sightings: tuple[Sighting, ...] = ()
+        self.not_checked: tuple[str, ...] = ()
+        self.overhead = 0.0
+        self.num_steps = 0
+
+    @property
+    def findings(self) -> tuple[Finding, ...]:
+        """What is wrong, errors first."""
+        return tuple(seen.finding for seen in self.sightings)
+
+    def __enter__(self) -> Self:
+        if self._model is not None and not isinstance(self._model, torch.nn.Module):
+            raise ModelError(f"the model is a {type(self._model).__name__}", fix="hand over an nn.Module")
+        if self._optimizer is not None and not isinstance(self._optimizer, torch.optim.Optimizer):
+            raise ModelError(
+                f"the optimizer is a {type(self._optimizer).__name__}",
+                fix="hand over a torch.optim optimizer",
+            )
+        self._process = os.getpid()
+        self._hooks = Hooks(on_step=self._check, on_failure=self._fail)
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: types.TracebackType | None,
+    ) -> None:
+        self.close(is_whole=kind is None)
+
+    def close(self, *, is_whole: bool = True) -> None:
+        """Take the hooks off, and judge all that was seen.
+
+        Args:
+            is_whole: Whether the training ended by itself.
+        """
+        hooks, self._hooks = self._hooks, None
+        if hooks is None:
+            return
+        hooks.detach()
+        try:
+            self._judge(hooks.collector, is_over=True, is_whole=is_whole)
+        except Exception as error:
+            self._fail(error)
+        self.overhead = hooks.cadence.overhead
+        if self.failure is not None:
+            self.not_checked = (*self.not_checked, f"everything after {self.failure}")
+        if not self._quiet and self._is_speaker():
+            rest = [seen for seen in self.sightings if seen.finding.code not in self._told]
+            closing(rest, self, num_told=len(self._told))
+
+    def _check(self, collector: Collector) -> None:
+        """Tell severe findings as soon as they are seen, at steps that grow apart."""
+        if collector.num_steps < self._next_check and not collector.is_newly_broken():
+            return
+        self._next_check = max(self._next_check, collector.num_steps) * 4
+        self._judge(collector, is_over=False)
+        if self._quiet or not self._is_speaker():
+            return
+        for seen in self.sightings:
+            if seen.finding.severity == "error" and seen.finding.code not in self._told:
+                self._told.add(seen.finding.code)
+                tell(seen)
+
+    def _judge(self, collector: Collector, *, is_over: bool, is_whole: bool = True) -> None:
+        observation = collector.observe(is_over=is_over, is_whole=is_whole)
+        self.num_steps = observation.num_steps
+        self.sightings = tuple(seen for seen in judge(observation) if self._is_wanted(seen.finding.code))
+        self.not_checked = not_checked(observation)
+
+    def _is_wanted(self, code: str) -> bool:
+        return (not self._select or code in self._select) and code not in self._ignore
+
+    def _is_speaker(self) -> bool:
+        """Whether this process speaks: not a fork of it, and the first of a group under torchrun."""
+        return os.getpid() == self._process and os.environ.get("RANK", "0") == "0"
+
+    def _fail(self, error: Exception) -> None:
+        """Say in one line that watching has stopped; the script goes on."""
+        self.failure = f"a fault in goodfit ({type(error).__name__}: {error})"
+        if not self._quiet:
+            sys.stderr.write(f"goodfit: {self.failure}; watching stops, your script goes on\n")

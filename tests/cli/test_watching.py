@@ -1,0 +1,78 @@
+"""``goodfit watch`` on the command line."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+TRAINING = """
+import sys
+import torch
+
+torch.manual_seed(0)
+x = torch.randn(64, 4)
+y = (x[:, 0] > 0).long()
+model = torch.nn.Sequential(torch.nn.Linear(4, 2){})
+rule = torch.optim.Adam(model.parameters(), lr=0.03)
+for step in range(60):
+    rule.zero_grad()
+    torch.nn.functional.cross_entropy(model(x), y).backward()
+    rule.step()
+print("done", sys.argv[1:])
+"""
+
+
+@pytest.fixture
+def scripts(run, tmp_path):
+    """A healthy script and an ill one, in the folder that ``run`` works in."""
+    (tmp_path / "healthy.py").write_text(TRAINING.format(""))
+    (tmp_path / "ill.py").write_text(TRAINING.format(", torch.nn.Softmax(dim=1)"))
+    return tmp_path
+
+
+def test_a_healthy_script_passes(run, scripts):
+    done = run("watch", "--fail-on", "warning", "healthy.py", "--lr", "3")
+    assert (done.code, done.out) == (0, "done ['--lr', '3']\n")
+    assert "nothing wrong was seen in 60 steps" in done.err
+
+
+def test_findings_fail_only_when_asked(run, scripts):
+    assert run("watch", "ill.py").code == 0
+    assert run("watch", "--fail-on", "error", "ill.py").code == 1
+    assert (
+        run("watch", "--fail-on", "error", "--ignore", "gf010", "--select", "GF010,GF011", "ill.py").code == 0
+    )
+
+
+def test_findings_are_written_to_files(run, scripts):
+    run("watch", "--json", "found.json", "--sarif", "found.sarif", "ill.py")
+    found = json.loads((scripts / "found.json").read_text())["findings"][0]
+    assert (found["code"], found["line"]) == ("GF010", 12)
+    assert json.loads((scripts / "found.sarif").read_text())["runs"][0]["results"]
+
+
+def test_a_module_is_watched_by_name(run, scripts):
+    assert run("watch", "-m", "healthy", "--epochs", "3").out == "done ['--epochs', '3']\n"
+
+
+def test_a_script_that_trains_nothing_is_told_so(run, scripts):
+    (scripts / "idle.py").write_text("raise SystemExit(7)")
+    done = run("watch", "idle.py")
+    assert done.code == 7
+    assert "trained nothing" in done.err
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("watch", "none.py"), "there is no script 'none.py'"),
+        (("watch", "--select", "GF999", "healthy.py"), "there is no finding 'GF999'"),
+        (("watch", "--json", "nowhere/found.json", "healthy.py"), "cannot be written"),
+    ],
+)
+def test_what_cannot_be_done_is_refused_before_anything_runs(run, scripts, words, said):
+    done = run(*words)
+    assert (done.code, done.out) == (2, "")
+    assert said in done.err
+    assert "fix:" in done.err

@@ -1,0 +1,116 @@
+"""Curves, guesses and references: each against numbers from a plainer computation."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from goodfit.watch.comparison import RIDGES, linear_score, neighbours_score, score, truth_of
+from goodfit.watch.curve import MOST_BINS, CourseOf
+from goodfit.watch.graph import operations
+from goodfit.watch.guesses import guess
+from goodfit.watch.networks import inputs_of
+
+
+def test_a_curve_of_any_length_keeps_its_mean_and_stays_short():
+    numbers = torch.arange(3000, dtype=torch.float64)
+    course = CourseOf()
+    for number in numbers:
+        course.add(number)
+    values = course.values()
+    assert len(values) <= MOST_BINS
+    assert values[0] == numbers[: round(3000 / len(values))].mean() == pytest.approx(3.5)
+    assert course.num_values == 3000
+
+
+def test_a_curve_remembers_where_it_stopped_being_a_number():
+    course = CourseOf()
+    for number in (1.0, 2.0, float("nan"), 4.0, float("inf")):
+        course.add(torch.tensor(number))
+    assert course.values() == (1.0, 2.0, 4.0)
+    assert course.first_nonfinite == 3
+
+
+@pytest.mark.parametrize(
+    ("function", "candidates"),
+    [
+        ("mse_loss", np.linspace(-3, 3, 601)),
+        ("l1_loss", np.linspace(-3, 3, 601)),
+        ("binary_cross_entropy", np.linspace(0.001, 0.999, 999)),
+    ],
+)
+def test_a_guess_is_the_loss_of_the_best_constant(function, candidates):
+    generator = np.random.default_rng(0)
+    y = generator.normal(size=200) if "cross" not in function else (generator.random(200) < 0.3).astype(float)
+    loss = getattr(torch.nn.functional, function)
+    target = torch.tensor(y)
+    best = min(float(loss(torch.full_like(target, value), target)) for value in candidates)
+    assert guess(function, y, is_class_index=False) == pytest.approx(best, abs=2e-4)
+
+
+def test_the_guess_of_classes_is_their_entropy():
+    y = np.array([0, 0, 0, 1])
+    scores = torch.log(torch.tensor([0.75, 0.25])).expand(4, 2)
+    loss = torch.nn.functional.cross_entropy(scores, torch.tensor(y))
+    assert guess("cross_entropy", y, is_class_index=True) == pytest.approx(float(loss))
+
+
+def test_a_loss_without_a_known_constant_has_no_guess():
+    assert guess("kl_div", np.ones(3), is_class_index=False) is None
+
+
+def test_the_straight_line_is_judged_on_rows_it_has_not_seen():
+    generator = np.random.default_rng(1)
+    z_ND = generator.normal(size=(40, 3))
+    y_NT = z_ND[:, :1] + generator.normal(size=(40, 1))
+    scores = []
+    for ridge in RIDGES:
+        answers = np.zeros_like(y_NT)
+        for i in range(40):
+            kept = np.arange(40) != i
+            kernel = z_ND[kept] @ z_ND[kept].T + 1.0
+            dual = np.linalg.solve(kernel + ridge * np.eye(39), y_NT[kept] - y_NT.mean(0))
+            answers[i] = (z_ND[i] @ z_ND[kept].T + 1.0) @ dual + y_NT.mean(0)
+        scores.append(score(answers, y_NT, task="numbers"))
+    assert linear_score(z_ND, y_NT, task="numbers") == pytest.approx(max(scores))
+
+
+def test_the_nearest_neighbours_are_other_rows():
+    z_ND = np.repeat(np.eye(2) * 5, 8, axis=0) + np.random.default_rng(0).normal(size=(16, 2)) * 0.1
+    labels_NT = np.repeat(np.eye(2), 8, axis=0)
+    alone_NT = np.eye(16)
+    assert neighbours_score(z_ND, labels_NT, task="classes") == 1.0
+    assert neighbours_score(z_ND, alone_NT, task="classes") == 0.0
+
+
+@pytest.mark.parametrize(
+    ("targets", "num_outputs", "is_index", "task"),
+    [
+        (np.array([0, 1, 2]), 3, True, "classes"),
+        (np.array([[0.0], [1.0]]), 1, False, "classes"),
+        (np.eye(3), 3, False, "classes"),
+        (np.array([[1.0, 1.0], [0.0, 1.0]]), 2, False, "numbers"),
+        (np.array([0.3, 2.0]), 1, False, "numbers"),
+        (np.array([0, 5]), 3, True, None),
+        (np.array([0.3, 2.0]), 2, False, None),
+    ],
+)
+def test_targets_are_read_as_what_they_are(targets, num_outputs, is_index, task):
+    truth = truth_of(targets, num_outputs=num_outputs, is_class_index=is_index)
+    assert (truth.task if truth else None) == task
+
+
+def test_the_scales_of_inputs_leave_rare_indicators_alone():
+    generator = np.random.default_rng(0)
+    x_ND = generator.normal(size=(200, 3)) * [1.0, 50.0, 1.0]
+    x_ND[:, 2] = np.arange(200) == 7
+    inputs = inputs_of(x_ND, num_nonfinite=0)
+    assert inputs.std_max == pytest.approx(x_ND[:, 1].std())
+    assert inputs.std_min == pytest.approx(x_ND[:, 0].std())
+
+
+def test_operations_end_at_a_layer_with_weights():
+    layer = torch.nn.Linear(3, 2)
+    a = torch.relu(layer(torch.ones(4, 3)))
+    assert operations(torch.log(a / a.sum(1, keepdim=True)).reshape(-1)) == ("log", "div", "relu", "addmm")
