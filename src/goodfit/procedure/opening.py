@@ -26,7 +26,7 @@ FEWEST_SEEDS = 3
 FEWEST_EPOCHS = 8
 FEWEST_STEPS = 750
 """With fewer epochs, or steps, a trial says little of a longer training: they may take more of the time."""
-REFERENCES_SHARE, REFERENCES_SECONDS = 0.12, 60.0
+REFERENCES_SHARE, REFERENCES_SECONDS = 0.12, 30.0
 AS_IT_IS_SHARE, LONG_SHARE, LONG_SECONDS = 0.05, 0.02, 6.0
 """One arm may take five hundredths of a timed budget, so that about a dozen fit; of a long one two
 hundredths, but at least six seconds: there, more remedies are worth more than longer trials."""
