@@ -13,8 +13,9 @@ from goodfit.data.sources import load
 from goodfit.data.synthetic import digits_split
 from goodfit.engine.losses import Loss
 from goodfit.engine.plan import Plan
+from goodfit.evidence.arms import CONTROL, TrainedArm, train_arms
 from goodfit.evidence.statistics import holm, judge, paired_effect
-from goodfit.evidence.trial import CONTROL, TrainedArm, train_arms, try_out
+from goodfit.evidence.trial import try_out
 from goodfit.nets.mlp import MLP
 from goodfit.recipe.order import RECIPE
 from goodfit.recipe.remedy import Remedy, Treatment

@@ -7,13 +7,16 @@ import dataclasses
 import pytest
 
 from goodfit.data.synthetic import digits_split
+from goodfit.evidence.heats import relative_cost
 from goodfit.nets.mlp import MLP
 from goodfit.procedure import final, opening
 from goodfit.procedure.budget import Budget
 from goodfit.procedure.case import Case
+from goodfit.procedure.costs import LEAST_CORRECTION, MOST_CORRECTION, Costs
 from goodfit.procedure.events import silence
 from goodfit.procedure.journal import Journal
-from goodfit.procedure.rounds import LEAST_CORRECTION, MOST_CORRECTION, Rounds
+from goodfit.procedure.questions import Bar
+from goodfit.procedure.rounds import Rounds
 from goodfit.procedure.start import Wanted, plan_as_it_is
 from goodfit.recipe.on_training import ON_TRAINING
 from goodfit.recipe.order import treatments
@@ -39,7 +42,7 @@ def pace(monkeypatch):
 
         for module in (opening, final):
             monkeypatch.setattr(module, "measure_pace", told)
-        monkeypatch.setattr("goodfit.procedure.rounds.measure_pace", told)
+        monkeypatch.setattr("goodfit.procedure.costs.measure_pace", told)
 
     return set_pace
 
@@ -98,17 +101,80 @@ def test_an_arm_of_a_long_run_takes_a_smaller_share(pace):
     assert long.epochs == 66  # 2 % of 1000 s
 
 
-def rounds(seconds):
-    return Rounds(case=case(seconds), bar=None, unsuited={}, arm=votes())
+def costs(seconds, **settings):
+    return Costs(case=case(seconds), **settings)
 
 
 def test_the_estimate_of_a_trial_is_corrected_by_the_last_one(pace):
     pace(0.5)  # three networks of four epochs: 6 s a treatment
     chosen = treatments(ON_TRAINING, PLAN)[0]
-    patient, cautious, hopeful = rounds(100), rounds(100), rounds(100)
-    cautious.correction, hopeful.correction = MOST_CORRECTION, LEAST_CORRECTION
-    counts = [len(r._affordable(chosen)[0]) for r in (cautious, patient, hopeful)]
+    patient = costs(100)
+    cautious, hopeful = costs(100, correction=MOST_CORRECTION), costs(100, correction=LEAST_CORRECTION)
+    counts = [len(c.affordable(chosen, votes())[0]) for c in (cautious, patient, hopeful)]
     # 60 % of the 70 s for trials hold 7 treatments as estimated, 4 if they take half as long again
     assert counts[:2] == [4, 6]
     assert counts[2] == len(chosen)
-    assert patient._affordable(chosen)[1] == pytest.approx(36)
+    assert patient.affordable(chosen, votes())[1] == pytest.approx(36)
+
+
+def test_trials_in_heats_are_estimated_at_what_they_cost(pace):
+    pace(0.5)
+    wanted = treatments(ON_TRAINING, PLAN)[0]
+    whole, in_heats = costs(1000), costs(1000, in_heats=True)
+    arm = votes()
+    chosen, seconds = in_heats.affordable(wanted, arm)
+    assert chosen == whole.affordable(wanted, arm)[0]
+    share = relative_cost(len(wanted), num_seeds=3)
+    assert seconds == pytest.approx(share * whole.affordable(wanted, arm)[1])
+
+
+def rounds(seconds, *, shortening, epochs=4, in_heats=True):
+    return Rounds(
+        case=case(seconds),
+        bar=Bar(score=2.0, source="target"),
+        unsuited={},
+        arm=votes(epochs),
+        costs=costs(seconds, in_heats=in_heats),
+        shortening=shortening,
+    )
+
+
+def test_short_trials_are_lengthened_before_what_helps_testing_is_tried(pace):
+    pace(0.2)  # 70 s for trials hold ten arms of 11 epochs of three networks
+    patient = rounds(100, shortening=0.1)
+    assert patient._lengthen("testing")
+    assert patient.arm.plan.epochs == 11
+    assert patient.shortening == pytest.approx(0.1 * 11 / 4)
+    assert [member.candidate.seed for member in patient.arm.members] == [0, 1, 2]
+    assert patient.arm.histories[0].epochs[-1] == 11
+
+
+def test_trials_are_never_longer_than_the_plan_asks_for(pace):
+    pace(1e-3)
+    patient = rounds(100, shortening=0.4)
+    assert patient._lengthen("testing")
+    assert patient.arm.plan.epochs == 10
+    assert patient.shortening == 1
+    assert not patient._lengthen("testing")
+
+
+@pytest.mark.parametrize(
+    ("settings", "cost"),
+    [
+        pytest.param({"shortening": 1.0}, 1e-3, id="they are as long as they should be"),
+        pytest.param({"shortening": 0.1}, 5.0, id="there is no time"),
+        pytest.param({"shortening": 0.1, "in_heats": False}, 1e-3, id="trials are cheap in a stack"),
+    ],
+)
+def test_trials_keep_their_length(pace, settings, cost):
+    pace(cost)
+    patient = rounds(100, **settings)
+    arm = patient.arm
+    assert not patient._lengthen("testing")
+    assert patient.arm is arm
+
+
+def test_a_longer_training_is_no_remedy_where_trials_are_shorter_than_the_plan_asks_for():
+    assert "longer" in rounds(100, shortening=0.5)._without()
+    assert "longer" not in rounds(100, shortening=1.0)._without()
+    assert "longer" not in rounds(100, shortening=0.5, in_heats=False)._without()

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from goodfit.evidence.trial import TrainedArm
+from goodfit.evidence.arms import TrainedArm
 from goodfit.procedure.questions import Bar, ask
 
 SPLIT = SimpleNamespace()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import dataclasses
+import itertools
 import math
 import re
 from dataclasses import replace
@@ -119,14 +120,15 @@ def test_each_dose_makes_another_plan(remedy):
     assert len(set(treated)) == len(remedy.doses)
 
 
-@pytest.mark.parametrize(
-    "remedy",
-    [remedy for remedy in RECIPE if len(remedy.doses) > 1 and remedy.code not in RELATIVE],
-    ids=lambda remedy: remedy.code,
-)
-def test_another_dose_does_not_replace_one_that_is_there(remedy):
-    once = remedy.treat(BARE, remedy.doses[0])
-    assert remedy.treat(once, remedy.doses[1]) == once
+SEVERAL_DOSES = [remedy for remedy in RECIPE if len(remedy.doses) > 1 and remedy.code not in RELATIVE]
+
+
+@pytest.mark.parametrize("remedy", SEVERAL_DOSES, ids=lambda remedy: remedy.code)
+def test_of_two_doses_for_testing_the_stronger_holds_and_for_training_the_first(remedy):
+    for first, second in itertools.permutations(remedy.doses[:2]):
+        kept = max(first, second) if remedy.question == "testing" else first
+        twice = remedy.treat(remedy.treat(BARE, first), second)
+        assert twice == remedy.treat(BARE, kept)
 
 
 @every_remedy

@@ -46,14 +46,26 @@ class ByHand:
         flat_KP: The parameters; views of them are taken, so the buffer must stay where it is.
         layout: The buffer's layout.
         buffers: Running means and variances, likewise.
+        dtype: Number type of what a step computes with; parameters and gradients keep theirs.
     """
 
     def __init__(
-        self, network: MLP, flat_KP: Tensor, *, layout: Layout, buffers: Mapping[str, Tensor]
+        self,
+        network: MLP,
+        flat_KP: Tensor,
+        *,
+        layout: Layout,
+        buffers: Mapping[str, Tensor],
+        dtype: torch.dtype | None = None,
     ) -> None:
         self._network, self._layout, self._buffers = network, layout, buffers
         self._flat_KP = flat_KP.detach()
         self._grad_KP = torch.empty_like(self._flat_KP)
+        # the same two buffers, unless a step computes with shorter numbers than those that are kept
+        self._values_KP, self._slopes_KP = self._flat_KP, self._grad_KP
+        if dtype is not None and dtype != self._flat_KP.dtype:
+            self._values_KP = self._flat_KP.to(dtype)
+            self._slopes_KP = torch.empty_like(self._values_KP)
         self._shapes = dict(zip(layout.names, layout.shapes, strict=True))
         self._num_inputs = self._shapes["layers.0.linear.weight" if network.widths else "output.weight"][1]
         self._groups: dict[int, list[Group]] = {}
@@ -73,17 +85,22 @@ class ByHand:
         Returns:
             Gradients ``(K, P)``, overwritten by the next call.
         """
+        dtype = self._values_KP.dtype
+        is_rounded = self._values_KP is not self._flat_KP
+        if is_rounded:
+            self._values_KP.copy_(self._flat_KP)
         x_KND, codes_KNC = self._rows(batch)
+        x_KND = x_KND.to(dtype)
         num_rows = x_KND.shape[1]
         masks = self._masks(num_rows, dropout)
         y_KN = y_KN.expand(len(self._flat_KP), -1)
         for group in self._grouped(num_rows):
             own = group.rows
             group.inputs(x_KND[own], None if codes_KNC is None else codes_KNC[own], masks.of(own))
-            scores_KON = group.forward()
+            scores_KON = group.forward().to(self._flat_KP.dtype)
             smoothing = None if smoothing_K1 is None else smoothing_K1[own]
-            group.backward(slopes(loss, scores_KON, y_KN[own], smoothing_K1=smoothing))
-        return self._grad_KP
+            group.backward(slopes(loss, scores_KON, y_KN[own], smoothing_K1=smoothing).to(dtype))
+        return self._grad_KP.copy_(self._slopes_KP) if is_rounded else self._grad_KP
 
     def _rows(self, batch: Batch) -> tuple[Tensor, Tensor | None]:
         x = batch.x.flatten(2 - batch.shared)
@@ -95,10 +112,13 @@ class ByHand:
 
     def _masks(self, num_rows: int, dropout: Dropout) -> _Masks:
         """Draw for all candidates in the order of the layers, before any group is computed."""
-        return _Masks(
-            inputs_KND=dropout.input_mask((num_rows, self._num_inputs)),
-            hidden=[dropout.hidden_mask((num_rows, width)) for width in self._network.widths],
-        )
+        drawn = [
+            dropout.input_mask((num_rows, self._num_inputs)),
+            *(dropout.hidden_mask((num_rows, width)) for width in self._network.widths),
+        ]
+        dtype = self._values_KP.dtype
+        inputs_KND, *hidden = [None if mask is None else mask.to(dtype) for mask in drawn]
+        return _Masks(inputs_KND=inputs_KND, hidden=hidden)
 
     def _grouped(self, num_rows: int) -> list[Group]:
         if num_rows not in self._groups:
@@ -108,7 +128,7 @@ class ByHand:
             floats = num_rows * (3 * per_row + self._num_inputs) + 3 * num_parameters
             num_groups = min(num_candidates, math.ceil(num_candidates * floats / NEAR_FLOATS))
             size = math.ceil(num_candidates / num_groups)
-            room = Workspace(self._flat_KP)
+            room = Workspace(self._values_KP)
             self._groups[num_rows] = [
                 self._group(slice(start, start + size), room) for start in range(0, num_candidates, size)
             ]
@@ -116,7 +136,9 @@ class ByHand:
 
     def _group(self, rows: slice, room: Workspace) -> Group:
         buffers = {name: stacked[rows] for name, stacked in self._buffers.items()}
-        values, gradients = views(self._flat_KP[rows], self._layout), views(self._grad_KP[rows], self._layout)
+        values, gradients = (
+            views(flat_KP[rows], self._layout) for flat_KP in (self._values_KP, self._slopes_KP)
+        )
         return Group(rows, self._network, parameters=_Parameters(values, gradients, buffers), room=room)
 
 

@@ -18,6 +18,8 @@ from goodfit.nets.mlp import MLP
 from goodfit.nets.network import Network, Sizes
 from goodfit.seeds import derive
 
+PRECISIONS = {"float32": None, "bfloat16": torch.bfloat16}
+
 
 def sizes_of(plan: Plan, split: Split) -> Sizes:
     """Sizes of the network's inputs and outputs for this data."""
@@ -51,7 +53,7 @@ def build_module(candidate: Candidate, split: Split) -> nn.Module:
 def build_backend(candidates: Sequence[Candidate], split: Split) -> Backend:
     """Build all candidates of one structure and put them behind one flat buffer."""
     modules = [build_module(candidate, split) for candidate in candidates]
-    network = candidates[0].plan.network
-    if isinstance(network, MLP):
-        return Stacked(network, modules)
+    plan = candidates[0].plan
+    if isinstance(plan.network, MLP):
+        return Stacked(plan.network, modules, dtype=PRECISIONS[plan.precision])
     return OneByOne(modules)

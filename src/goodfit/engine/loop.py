@@ -13,8 +13,10 @@ from collections.abc import Callable, Sequence
 from goodfit.data.split import Split
 from goodfit.engine.candidate import Candidate, Trained
 from goodfit.engine.construction import num_parameters
+from goodfit.engine.plan import Plan
 from goodfit.engine.stack import Stack
 from goodfit.engine.workers import Job, Workers
+from goodfit.nets.mlp import MLP
 
 Progress = Callable[[float], None]
 WORTH_CUTTING = 8
@@ -107,6 +109,19 @@ def measure_pace(candidates: Sequence[Candidate], split: Split, *, seconds: floa
     )
 
 
+def fills_the_machine(plan: Plan, split: Split) -> bool:
+    """Tell whether one network of a plan keeps the machine as busy as a stack of them.
+
+    Such networks cost as much side by side as one after the other.
+    """
+    return not isinstance(plan.network, MLP) or _floats(plan, split) >= LARGE_FLOATS
+
+
+def _floats(plan: Plan, split: Split) -> int:
+    """Floats that one candidate holds in weights, gradients and rule state."""
+    return 6 * num_parameters(plan, split)
+
+
 def _waves(candidates: Sequence[Candidate], split: Split, *, hands: int) -> list[list[int]]:
     """Numbers of the candidates of each stack, the largest stack first."""
     groups: dict[tuple[object, ...], list[int]] = {}
@@ -116,7 +131,7 @@ def _waves(candidates: Sequence[Candidate], split: Split, *, hands: int) -> list
     for members in groups.values():
         # equal rules next to each other, so that each rule is one operation over its rows
         members.sort(key=lambda i: (candidates[i].plan.rule.name, i))
-        floats = 6 * num_parameters(candidates[members[0]].plan, split)
+        floats = _floats(candidates[members[0]].plan, split)
         size = max(1, STACK_FLOATS // max(1, floats))
         num_waves = -(-len(members) // size)
         # a step of small networks costs about the same whole or cut; one of large networks does not

@@ -26,8 +26,9 @@ def follow(running: tuple[Tensor, Tensor], statistics: tuple[Tensor, Tensor], *,
         statistics: Mean and biased variance of the batch.
         num_rows: Rows of the batch.
     """
-    running[0].lerp_(statistics[0], BATCH_NORM_MOMENTUM)
-    running[1].lerp_(statistics[1] * (num_rows / max(1, num_rows - 1)), BATCH_NORM_MOMENTUM)
+    mean_KU, var_KU = (found_KU.to(running[0].dtype) for found_KU in statistics)
+    running[0].lerp_(mean_KU, BATCH_NORM_MOMENTUM)
+    running[1].lerp_(var_KU * (num_rows / max(1, num_rows - 1)), BATCH_NORM_MOMENTUM)
 
 
 class _Norm(Piece):

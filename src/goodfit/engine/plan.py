@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from typing import Literal
 
 from goodfit.engine.losses import Loss
 from goodfit.errors import PlanError
@@ -35,6 +36,8 @@ class Plan:
         patience: Epochs to wait for a better validation loss before stopping, with the best weights
             kept; ``None`` trains to the end.
         averaging: Decay of the exponential average of the weights that is evaluated in their place; 0 is off.
+        precision: Number type in which a step is computed: ``"float32"`` or ``"bfloat16"``. Weights, updates
+            and scores are float32 in both.
         ensemble: Whether the handed-back model is the mean of all seeds rather than one.
     """
 
@@ -53,6 +56,7 @@ class Plan:
     clip_norm: float = math.inf
     patience: int | None = None
     averaging: float = 0.0
+    precision: Literal["float32", "bfloat16"] = "float32"
     ensemble: bool = False
 
     def __post_init__(self) -> None:
@@ -63,12 +67,13 @@ class Plan:
         for name in ("dropout", "input_dropout", "label_smoothing", "averaging"):
             _require(self, name, 0 <= getattr(self, name) < 1, "at least 0 and below 1")
         _require(self, "clip_norm", self.clip_norm > 0, "above 0")
+        _require(self, "precision", self.precision in ("float32", "bfloat16"), "float32 or bfloat16")
         _require(self, "patience", self.patience is None or self.patience >= 1, "at least 1 epoch")
 
     @property
     def structure(self) -> tuple[object, ...]:
         """What candidates must share to train in one stack."""
-        return (self.network, self.loss, self.inputs, self.batch_size, self.epochs)
+        return (self.network, self.loss, self.inputs, self.batch_size, self.epochs, self.precision)
 
     def describe(self, sizes: Sizes) -> tuple[tuple[str, str], ...]:
         """Say the plan for these sizes as (word, value) pairs, leaving out what is switched off."""
@@ -92,13 +97,14 @@ class Plan:
             ("clip norm", self.clip_norm, math.inf),
             ("early stopping patience", self.patience, None),
             ("weight averaging", self.averaging, 0.0),
+            ("precision", self.precision, "float32"),
             ("ensemble", self.ensemble, False),
         ]
         return (*always, *((name, _text(value)) for name, value, off in switched if value != off))
 
 
-def _text(value: float | bool | None) -> str:
-    return "yes" if value is True else f"{value:g}"
+def _text(value: float | bool | str | None) -> str:
+    return "yes" if value is True else value if isinstance(value, str) else f"{value:g}"
 
 
 def _require(plan: Plan, name: str, holds: bool, limit: str) -> None:

@@ -33,11 +33,14 @@ class Stacked(Backend):
     Args:
         network: The structure that the modules were built from.
         modules: One freshly built module per candidate.
+        dtype: Number type of the gradients' computation, where it is shorter than that of the weights.
     """
 
-    def __init__(self, network: MLP, modules: Sequence[nn.Module]) -> None:
+    def __init__(
+        self, network: MLP, modules: Sequence[nn.Module], *, dtype: torch.dtype | None = None
+    ) -> None:
         super().__init__(modules)
-        self._network = network
+        self._network, self._dtype = network, dtype
         self._num_embeddings = sum(name.startswith("embeddings.") for name in self.layout.names)
         self.refresh()
 
@@ -47,7 +50,9 @@ class Stacked(Backend):
         self._parameters = leaves(self.flat_KP, self.layout)
         self._by_hand = None
         if self._network.activation in BY_HAND:
-            self._by_hand = ByHand(self._network, self.flat_KP, layout=self.layout, buffers=self.buffers)
+            self._by_hand = ByHand(
+                self._network, self.flat_KP, layout=self.layout, buffers=self.buffers, dtype=self._dtype
+            )
 
     def loss_gradients(
         self,

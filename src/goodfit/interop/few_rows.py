@@ -11,7 +11,7 @@ from goodfit.data.split import Split
 from goodfit.data.task import TaskKind, define
 from goodfit.engine.candidate import Candidate
 from goodfit.engine.loop import train
-from goodfit.evidence.trial import CONTROL
+from goodfit.evidence.arms import CONTROL
 from goodfit.procedure.final import predictor_of
 from goodfit.procedure.fitted import Predictor
 from goodfit.procedure.opening import NUM_SEEDS

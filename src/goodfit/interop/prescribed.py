@@ -18,7 +18,7 @@ FEWEST_FOLDS = 8
 KNOWN = (
     "network", "loss", "rule", "lr", "schedule", "epochs", "batch size", "inputs", "weight decay", "L1", "L2",
     "dropout", "input dropout", "label smoothing", "clip norm", "early stopping patience", "weight averaging",
-    "ensemble",
+    "ensemble", "precision",
 )  # fmt: skip
 
 

@@ -9,11 +9,14 @@ from goodfit.diagnosis import before
 from goodfit.engine.candidate import Candidate
 from goodfit.engine.construction import sizes_of
 from goodfit.engine.harness import check_harness
+from goodfit.engine.loop import fills_the_machine
 from goodfit.engine.plan import Plan
+from goodfit.engine.precision import at_faster_precision
 from goodfit.engine.threads import suitable_threads
 from goodfit.engine.workers import hired
-from goodfit.evidence.trial import CONTROL
+from goodfit.evidence.arms import CONTROL
 from goodfit.procedure.case import Case
+from goodfit.procedure.costs import Costs
 from goodfit.procedure.final import open_sealed_test, predictor_of, train_final, with_epochs
 from goodfit.procedure.fitted import Fitted
 from goodfit.procedure.opening import (
@@ -67,16 +70,23 @@ def _run(
     harness = check_harness(plan, split)
     case.journal.find(before.findings(harness))
     shortened, count = fit_into_budget(plan, case, num_seeds=num_seeds)
+    is_shortened = shortened.epochs < plan.epochs
+    if is_shortened:
+        plan, gain = at_faster_precision(plan, split)
+        if gain > 1:
+            case.journal.note(f"steps are computed in bfloat16, {gain:.1f} times as fast; scores are float32")
+            shortened, count = fit_into_budget(plan, case, num_seeds=num_seeds)
     control = train_as_it_is(shortened, case, num_seeds=count)
     rounds = Rounds(
         case=case,
         bar=set_bar(compared, target_metric),
         unsuited=unsuited_remedies(plan, split),
         arm=control,
+        costs=Costs(case=case, in_heats=is_shortened and fills_the_machine(plan, split)),
+        shortening=shortened.epochs / plan.epochs,
     )
     because = rounds.run()
-    wanted = _unshortened(rounds.arm.plan, shortened, plan.epochs)
-    final = train_final(wanted, case, trial_arm=rounds.arm)
+    final = train_final(_unshortened(rounds.arm.plan, rounds.shortening), case, trial_arm=rounds.arm)
     case.journal.keep_arm(final, round=rounds.round, question="final")
     case.journal.doing("opening the sealed test", fraction=1.0, seconds_left=None)
     predictor = predictor_of(final.plan, final.members, split)
@@ -95,15 +105,15 @@ def _run(
     return Fitted(run=run, predictor=predictor)
 
 
-def _unshortened(plan: Plan, shortened: Plan, epochs: int) -> Plan:
+def _unshortened(plan: Plan, shortening: float) -> Plan:
     """Give the final training the epochs that the trials had no time for.
 
     How a longer training ends is not proven, so it keeps the weights of its best epoch, as early
     stopping does.
     """
-    if shortened.epochs == epochs:
+    if shortening == 1:
         return plan
-    longer = with_epochs(plan, round(plan.epochs * epochs / shortened.epochs))
+    longer = with_epochs(plan, round(plan.epochs / shortening))
     return dataclasses.replace(longer, patience=longer.patience or longer.epochs)
 
 

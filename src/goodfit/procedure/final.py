@@ -18,9 +18,9 @@ from goodfit.engine.construction import sizes_of
 from goodfit.engine.loop import measure_pace, train
 from goodfit.engine.losses import row_scores
 from goodfit.engine.plan import Plan
+from goodfit.evidence.arms import TrainedArm
 from goodfit.evidence.bootstrap import bootstrap_interval
 from goodfit.evidence.references import FittedReference
-from goodfit.evidence.trial import TrainedArm
 from goodfit.procedure.case import Case
 from goodfit.procedure.fitted import Predictor
 from goodfit.procedure.run import TestResult

@@ -6,7 +6,8 @@ import dataclasses
 from collections.abc import Sequence
 
 from goodfit.diagnosis.finding import Finding
-from goodfit.evidence.trial import TrainedArm, Trial
+from goodfit.evidence.arms import TrainedArm
+from goodfit.evidence.trial import Trial
 from goodfit.evidence.verdict import Verdict
 from goodfit.procedure.events import Doing, Listener, Noted
 from goodfit.procedure.run import Answer, Arm

@@ -13,8 +13,8 @@ from goodfit.engine.construction import sizes_of
 from goodfit.engine.loop import measure_pace
 from goodfit.engine.plan import Plan
 from goodfit.errors import BudgetError
+from goodfit.evidence.arms import CONTROL, TrainedArm, train_arms
 from goodfit.evidence.references import FittedReference, references
-from goodfit.evidence.trial import CONTROL, TrainedArm, train_arms
 from goodfit.nets.given import Given
 from goodfit.procedure.case import Case
 from goodfit.procedure.final import with_epochs

@@ -8,9 +8,9 @@ from collections.abc import Sequence
 import numpy as np
 
 from goodfit.data.split import Split
+from goodfit.evidence.arms import Question, TrainedArm
 from goodfit.evidence.references import FittedReference
 from goodfit.evidence.statistics import mean_interval, paired_effect
-from goodfit.evidence.trial import Question, TrainedArm
 from goodfit.procedure.run import Answer
 
 

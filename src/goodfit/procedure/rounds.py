@@ -10,23 +10,23 @@ from collections.abc import Callable, Iterator, Sequence
 
 from goodfit.diagnosis import testing, training
 from goodfit.diagnosis.finding import Finding
-from goodfit.engine.candidate import Candidate
-from goodfit.engine.loop import measure_pace
 from goodfit.engine.plan import Plan
-from goodfit.evidence.trial import CONTROL, Question, TrainedArm, Trial, try_out
+from goodfit.evidence.arms import CONTROL, Question, TrainedArm, train_arms
+from goodfit.evidence.trial import Trial, try_out
 from goodfit.procedure.case import Case
+from goodfit.procedure.costs import Costs
+from goodfit.procedure.final import with_epochs
 from goodfit.procedure.questions import Bar, ask
 from goodfit.procedure.run import Answer
 from goodfit.recipe.order import remedies_for, treatments
 from goodfit.recipe.remedy import Treatment
 
-PACE_SECONDS = 0.12
-ROUND_SHARE = 0.6
-"""Share of the time left for trials that one round may plan to use; the next rounds need some too."""
 MAX_ROUNDS = 12
-LEAST_CORRECTION, MOST_CORRECTION = 0.3, 1.5
-"""How far the last trial may correct the next one's estimate: early stopping and idle cores make trials
-cheaper than the pace of a few steps tells, but not every trial alike."""
+NEARLY_ALL = 0.95
+"""Share of the best effect at which a remedy that costs less time is preferred, where time is short."""
+WORTH_LENGTHENING = 1.5
+LONG_ARMS = 10
+"""Arms of all seeds that the time left must hold after trials have been lengthened."""
 
 
 @dataclasses.dataclass(kw_only=True)
@@ -38,24 +38,28 @@ class Rounds:
         bar: What "good" means.
         unsuited: Remedies that cannot be tried on this data, with the reason.
         arm: The plan so far, trained on all seeds.
+        costs: What trials cost.
+        shortening: Epochs of a trial over the epochs that the plan asks for.
         round: How often the loop has come back.
         hopeless: Testing treatments not shown to help; they are not tried again. A training remedy that
             did nothing may do much once another has opened the way.
         harmful_doses: The dose at which a remedy harmed; it is not tried again at that dose or a stronger
             one.
-        left_behind: Plans that a proven remedy has replaced; no treatment leads back to one.
-        correction: What the last trial took, over what it was estimated to take.
+        promising: Remedies that helped in the last round without being the best; the next begins with them.
+        seen: Plans that have been trained and were not the best; no treatment leads back to one.
     """
 
     case: Case
     bar: Bar
     unsuited: dict[str, str]
     arm: TrainedArm
+    costs: Costs
+    shortening: float = 1.0
     round: int = 1
     hopeless: set[str] = dataclasses.field(default_factory=set)
     harmful_doses: dict[str, float] = dataclasses.field(default_factory=dict)
-    left_behind: list[Plan] = dataclasses.field(default_factory=list)
-    correction: float = 1.0
+    promising: tuple[str, ...] = ()
+    seen: list[Plan] = dataclasses.field(default_factory=list)
 
     def run(self) -> str:
         """Go round until both answers are yes or nothing more can be done; returns why it ended."""
@@ -65,7 +69,13 @@ class Rounds:
                 return "both answers are yes"
             if self.round > MAX_ROUNDS:
                 return f"{MAX_ROUNDS} rounds of trials are over"
-            if not any(self._keep_best(trial) for trial in self._try_remedies(question)):
+            # trials for training are lengthened when nothing else is left, those for testing at once
+            progressed = (
+                (question == "testing" and self._lengthen(question))
+                or any(self._keep_best(trial) for trial in self._try_remedies(question))
+                or self._lengthen(question)
+            )
+            if not progressed:
                 return self._give_up(question)
             self.round += 1
 
@@ -87,32 +97,74 @@ class Rounds:
         catalogue = training if question == "training" else testing
         return self.case.journal.find(catalogue.findings(self.arm.histories))
 
+    def _lengthen(self, question: Question) -> bool:
+        """Train the plan so far for longer where trials had to be short, towards what the plan asks for.
+
+        A remedy for testing data works against learning by heart, which a short training has not begun:
+        there it would seem to harm. Returns whether it was worth it.
+        """
+        if not self.costs.in_heats or self.shortening == 1:
+            return False
+        plan, left = self.arm.plan, self.case.budget.left_for_trials()
+        possible = int(left / LONG_ARMS / self.costs.of_epoch(plan, self.arm))
+        epochs = min(possible, round(plan.epochs / self.shortening))
+        if epochs < WORTH_LENGTHENING * plan.epochs:
+            return False
+        self.case.journal.note(f"trials train {epochs} epochs from here on, in place of {plan.epochs}")
+        self.shortening *= epochs / plan.epochs
+        seeds = [member.candidate.seed for member in self.arm.members]
+        (self.arm,) = train_arms(
+            [(CONTROL, with_epochs(plan, epochs))],
+            self.case.split,
+            seeds=seeds,
+            deadline=self.case.budget.trial_deadline,
+            progress=self._progress("training the plan so far for longer"),
+            workers=self.case.workers,
+        )
+        self.case.budget.used += len(seeds)
+        self.case.journal.keep_arm(self.arm, round=self.round + 1, question=question)
+        return True
+
     def _try_remedies(self, question: Question) -> Iterator[Trial]:
         """Try one group of remedies after the other: those made for what was found, then the rest."""
         tried = 0
-        groups = remedies_for(question, self._find(question))
+        groups = remedies_for(question, self._find(question), first=self.promising)
+        self.promising = ()
         if self.case.prescription is not None:
             groups = (self.case.prescription.remedies(question),)
         for remedies in groups:
             for rank in treatments(remedies, self.arm.plan, without=self._without()):
-                chosen, seconds = self._affordable(
-                    [treatment for treatment in rank if self._is_worth_trying(treatment)]
-                )
-                if chosen:
-                    yield self._try_out(chosen, question, tried=tried, estimate=seconds)
-                    tried += len(chosen)
+                for part in self._parts([t for t in rank if self._is_worth_trying(t)]):
+                    chosen, seconds = self.costs.affordable(part, self.arm)
+                    if chosen:
+                        yield self._try_out(chosen, question, tried=tried, estimate=seconds)
+                        tried += len(chosen)
+
+    def _parts(self, wanted: list[Treatment]) -> list[list[Treatment]]:
+        """Where trials are dear, try first what needs none of its own trainings."""
+        if not self.costs.in_heats:
+            return [wanted]
+        return [[t for t in wanted if t.remedy.trains == trains] for trains in (False, True)]
 
     def _is_worth_trying(self, treatment: Treatment) -> bool:
         """Whether nothing seen so far speaks against it: not its own trial, not one at a gentler dose."""
         harmed = self.harmful_doses.get(treatment.remedy.code)
         return (
             treatment.name not in self.hopeless
-            and treatment.plan not in self.left_behind
+            and treatment.plan not in self.seen
             and (harmed is None or treatment.dose < harmed)
         )
 
     def _without(self) -> set[str]:
-        return {*self.unsuited, *(verdict.remedy for verdict in self.case.journal.verdicts if verdict.kept)}
+        """Codes not to be tried: what cannot be, and what is in the plan, unless more of it may help more."""
+        kept = [verdict for verdict in self.case.journal.verdicts if verdict.kept]
+        # where trials are short the final training is longer than they are in any case
+        longer = {"longer"} if self.costs.in_heats and self.shortening < 1 else set()
+        return {
+            *self.unsuited,
+            *longer,
+            *(verdict.remedy for verdict in kept if verdict.question == "training"),
+        }
 
     def _try_out(
         self, chosen: Sequence[Treatment], question: Question, *, tried: int, estimate: float
@@ -125,73 +177,53 @@ class Rounds:
             question=question,
             round=self.round,
             tried=tried,
+            in_heats=self.costs.in_heats,
             deadline=self.case.budget.trial_deadline,
             progress=self._progress(f"trying {len(chosen)} remedies for {question} data"),
             workers=self.case.workers,
         )
-        self.case.budget.used += len(self.arm.members) * sum(t.remedy.trains for t in chosen)
-        if estimate:
-            ratio = (self.case.budget.spent - start) / estimate
-            self.correction = min(MOST_CORRECTION, max(LEAST_CORRECTION, ratio))
+        trained = zip(chosen, trial.arms, strict=True)
+        self.case.budget.used += sum(len(arm.members) for t, arm in trained if t.remedy.trains)
+        self.costs.learn(estimate=estimate, taken=self.case.budget.spent - start)
         return trial
-
-    def _affordable(self, wanted: Sequence[Treatment]) -> tuple[list[Treatment], float]:
-        """Choose, in order, the treatments that time and the number of trainings allow.
-
-        Returns:
-            The treatments, and the seconds they would take at the pace of a few steps.
-        """
-        num_seeds = len(self.arm.members)
-        trainings = self.case.budget.trainings_left(keep=num_seeds)
-        seconds = ROUND_SHARE * self.case.budget.left_for_trials() / self.correction
-        estimate = 0.0
-        chosen = [treatment for treatment in wanted if not treatment.remedy.trains and num_seeds > 2]
-        for group in _by_structure([treatment for treatment in wanted if treatment.remedy.trains]):
-            cost = self._cost(group) if self.case.budget.is_timed else 0.0
-            for treatment in group:
-                if num_seeds > trainings:
-                    self.case.journal.untried[treatment.name] = "no trainings left"
-                elif cost / len(group) > seconds:
-                    self.case.journal.untried[treatment.name] = "no time left"
-                else:
-                    chosen.append(treatment)
-                    trainings -= num_seeds
-                    seconds -= cost / len(group)
-                    estimate += cost / len(group)
-        return [treatment for treatment in wanted if treatment in chosen], estimate
-
-    def _cost(self, group: Sequence[Treatment]) -> float:
-        population = [
-            Candidate(arm=t.name, seed=m.candidate.seed, plan=t.plan) for t in group for m in self.arm.members
-        ]
-        return measure_pace(population, self.case.split, seconds=PACE_SECONDS) * group[0].plan.epochs
 
     def _keep_best(self, trial: Trial) -> bool:
         """Put the proven treatment with the best result into the plan; the loop then goes on from there."""
-        helped = [
-            (round(verdict.treated, 3), -place)
-            for place, verdict in enumerate(trial.verdicts)
-            if verdict.outcome == "helped"
-        ]
         self._learn_from(trial)
-        best = -max(helped)[1] if helped else None
+        best = self._best_of(trial)
         self.case.journal.judge(trial, kept=None if best is None else trial.treatments[best].name)
         if best is None:
             return False
         chosen = trial.treatments[best]
         members = trial.arms[best].members
-        self.left_behind.append(self.arm.plan)
+        self.seen += [self.arm.plan, *(t.plan for t in trial.treatments if t is not chosen)]
         ensemble = self.arm.plan.ensemble or chosen.plan.ensemble
         plan = dataclasses.replace(chosen.plan, ensemble=ensemble)
         self.arm = TrainedArm(name=CONTROL, plan=plan, members=members)
         return True
 
+    def _best_of(self, trial: Trial) -> int | None:
+        """Place of the proven treatment with the best result; where trainings are dear, of a cheap one."""
+        helped = {place: v for place, v in enumerate(trial.verdicts) if v.outcome == "helped"}
+        if not helped:
+            return None
+        if self.costs.in_heats:
+            enough = NEARLY_ALL * max(verdict.effect.value for verdict in helped.values())
+            near = {place: v for place, v in helped.items() if v.effect.value >= enough}
+            return min(near, key=lambda place: (near[place].seconds, place))
+        return max(helped, key=lambda place: (round(helped[place].treated, 3), -place))
+
     def _learn_from(self, trial: Trial) -> None:
+        num_seeds, promising = len(self.arm.members), []
         for treatment, verdict in zip(trial.treatments, trial.verdicts, strict=True):
-            if verdict.outcome == "harmed":
+            left = verdict.num_seeds < num_seeds
+            if verdict.outcome == "helped" or (left and verdict.effect.low > 0):
+                promising.append(treatment.remedy.code)
+            elif verdict.outcome == "harmed":
                 self.harmful_doses[treatment.remedy.code] = treatment.dose
-            elif (verdict.outcome, verdict.question) == ("not shown", "testing"):
+            elif verdict.question == "testing":
                 self.hopeless.add(treatment.name)
+        self.promising = (*self.promising, *promising)
 
     def _give_up(self, question: Question) -> str:
         out_of_budget = bool(self.case.journal.untried)
@@ -220,10 +252,3 @@ class Rounds:
             self.case.journal.doing(what, fraction=min(1.0, share), seconds_left=left)
 
         return report
-
-
-def _by_structure(wanted: Sequence[Treatment]) -> list[list[Treatment]]:
-    groups: dict[tuple[object, ...], list[Treatment]] = {}
-    for treatment in wanted:
-        groups.setdefault(treatment.plan.structure, []).append(treatment)
-    return list(groups.values())

@@ -17,17 +17,17 @@ def _smaller(plan: Plan, dose: float) -> Plan:
 
 
 def _input_dropout(plan: Plan, dose: float) -> Plan:
-    return plan if plan.input_dropout else replace(plan, input_dropout=dose)
+    return plan if plan.input_dropout >= dose else replace(plan, input_dropout=dose)
 
 
 def _label_smoothing(plan: Plan, dose: float) -> Plan:
-    if plan.loss.kind != "classes" or plan.label_smoothing:
+    if plan.loss.kind != "classes" or plan.label_smoothing >= dose:
         return plan
     return replace(plan, label_smoothing=dose)
 
 
 def _averaging(plan: Plan, dose: float) -> Plan:
-    return plan if plan.averaging else replace(plan, averaging=dose)
+    return plan if plan.averaging >= dose else replace(plan, averaging=dose)
 
 
 def _ensemble(plan: Plan, dose: float) -> Plan:

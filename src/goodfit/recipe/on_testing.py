@@ -15,21 +15,23 @@ def _early_stopping(plan: Plan, dose: float) -> Plan:
 
 
 def _l2(plan: Plan, dose: float) -> Plan:
-    return plan if plan.l2 else replace(plan, l2=dose)
+    return plan if plan.l2 >= dose else replace(plan, l2=dose)
 
 
 def _l1(plan: Plan, dose: float) -> Plan:
-    return plan if plan.l1 else replace(plan, l1=dose)
+    return plan if plan.l1 >= dose else replace(plan, l1=dose)
 
 
 def _weight_decay(plan: Plan, dose: float) -> Plan:
     # a decay per epoch rather than per step would depend on the data; the usual product of rate and decay
     # does not
-    return plan if plan.rule.weight_decay else replace(plan, rule=replace(plan.rule, weight_decay=dose))
+    return (
+        plan if plan.rule.weight_decay >= dose else replace(plan, rule=replace(plan.rule, weight_decay=dose))
+    )
 
 
 def _dropout(plan: Plan, dose: float) -> Plan:
-    return plan if plan.dropout or is_linear(plan) else replace(plan, dropout=dose)
+    return plan if plan.dropout >= dose or is_linear(plan) else replace(plan, dropout=dose)
 
 
 ON_TESTING = (

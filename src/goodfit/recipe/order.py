@@ -15,21 +15,26 @@ from goodfit.recipe.remedy import Remedy, Treatment
 RECIPE = (*ON_TRAINING, *BEYOND_ON_TRAINING, *ON_TESTING, *BEYOND_ON_TESTING)
 
 
-def remedies_for(question: str, findings: Sequence[Finding]) -> tuple[tuple[Remedy, ...], ...]:
+def remedies_for(
+    question: str, findings: Sequence[Finding], *, first: Sequence[str] = ()
+) -> tuple[tuple[Remedy, ...], ...]:
     """Group the remedies of one question in the order to try them.
 
     Args:
         question: ``"training"`` or ``"testing"``.
         findings: What was found, the cause before its consequences. Remedies of the other question that
             they may name are not listened to.
+        first: Codes of remedies to try before all others, in the first group.
 
     Returns:
         The remedies made for each finding, a group a finding, and last all others in the recipe's
         order. A group is for when those before it did not help; no remedy stands in two.
     """
     known = {remedy.code: remedy for remedy in RECIPE if remedy.question == question}
-    groups = [tuple(known.pop(code) for code in finding.remedies if code in known) for finding in findings]
-    return (*(group for group in groups if group), tuple(known.values()))
+    wanted = [*(finding.remedies for finding in findings), tuple(known)]
+    wanted[0] = (*first, *wanted[0])
+    groups = [tuple(known.pop(code) for code in codes if code in known) for codes in wanted]
+    return (*(group for group in groups[:-1] if group), groups[-1])
 
 
 def treatments(

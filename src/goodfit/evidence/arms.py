@@ -1,0 +1,97 @@
+"""An arm: all seeds of one plan, trained on the same seeds and batches as the arms beside it.
+
+Letters: S seeds, N rows, O outputs.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Sequence
+from typing import Literal
+
+import numpy as np
+import torch
+
+from goodfit.data.split import Split
+from goodfit.engine.candidate import Candidate, Trained
+from goodfit.engine.history import History
+from goodfit.engine.loop import Progress, train
+from goodfit.engine.losses import row_scores
+from goodfit.engine.plan import Plan
+from goodfit.engine.workers import Workers
+
+Question = Literal["training", "testing"]
+CONTROL = "as it is"
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
+class TrainedArm:
+    """All seeds of one plan.
+
+    Attributes:
+        name: ``"as it is"``, or the treatment's name.
+        plan: What was trained.
+        members: One per seed, in seed order.
+    """
+
+    name: str
+    plan: Plan
+    members: tuple[Trained, ...]
+
+    @property
+    def histories(self) -> tuple[History, ...]:
+        """One history per seed."""
+        return tuple(member.history for member in self.members)
+
+    @property
+    def seconds(self) -> float:
+        """What the arm cost."""
+        return sum(history.seconds for history in self.histories)
+
+    def scores_SN(self, question: Question) -> np.ndarray:
+        """Scores of every seed on every row of the question; what diverged scores as a blind guess."""
+        rows = [m.train_scores_N if question == "training" else m.validation_scores_N for m in self.members]
+        return np.nan_to_num(np.stack(rows).astype(float), nan=0.0, posinf=0.0, neginf=-1e3)
+
+    def ensemble_scores_SN(self, question: Question, split: Split) -> np.ndarray:
+        """Scores of votes: row s holds the vote of all seeds but s, so that it can be paired with seed s."""
+        predicted = [m.predicted_train_NO if question == "training" else m.predicted_NO for m in self.members]
+        predicted_SNO = np.stack(predicted)
+        # not by subtracting one from the sum: a member that diverged would spoil the votes without it too
+        others_SNO = np.stack([np.delete(predicted_SNO, s, axis=0).mean(0) for s in range(len(predicted))])
+        y_N = self.members[0].train_y_N if question == "training" else _validation_targets(split)
+        scores_SN = row_scores(torch.from_numpy(others_SNO), torch.from_numpy(y_N), kind=split.task.kind)
+        return np.nan_to_num(scores_SN.numpy().astype(float), nan=0.0, posinf=0.0, neginf=-1e3)
+
+
+def train_arms(
+    plans: Sequence[tuple[str, Plan]],
+    split: Split,
+    *,
+    seeds: Sequence[int],
+    deadline: float = math.inf,
+    progress: Progress | None = None,
+    workers: Workers | None = None,
+) -> tuple[TrainedArm, ...]:
+    """Train several plans on the same seeds, as one population.
+
+    Args:
+        plans: (name, plan) of every arm.
+        split: The data.
+        seeds: Shared by all arms: initial weights, batches and dropout draws are paired.
+        deadline: As in :func:`goodfit.engine.loop.train`.
+        progress: As in :func:`goodfit.engine.loop.train`.
+        workers: As in :func:`goodfit.engine.loop.train`.
+    """
+    population = [Candidate(arm=name, seed=seed, plan=plan) for name, plan in plans for seed in seeds]
+    trained = train(population, split, deadline=deadline, progress=progress, workers=workers)
+    size = len(seeds)
+    return tuple(
+        TrainedArm(name=name, plan=plan, members=trained[i * size : (i + 1) * size])
+        for i, (name, plan) in enumerate(plans)
+    )
+
+
+def _validation_targets(split: Split) -> np.ndarray:
+    return split.rows("validation").y_N.numpy()

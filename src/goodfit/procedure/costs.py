@@ -1,0 +1,94 @@
+"""What the next trial costs, and which treatments the time and the trainings left allow."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+
+from goodfit.engine.candidate import Candidate
+from goodfit.engine.loop import measure_pace
+from goodfit.engine.plan import Plan
+from goodfit.evidence.arms import TrainedArm
+from goodfit.evidence.heats import relative_cost
+from goodfit.procedure.case import Case
+from goodfit.recipe.remedy import Treatment
+
+PACE_SECONDS = 0.12
+ROUND_SHARE = 0.6
+"""Share of the time left for trials that one round may plan to use; the next rounds need some too."""
+LEAST_CORRECTION, MOST_CORRECTION = 0.3, 1.5
+"""How far the last trial may correct the next one's estimate: early stopping and idle cores make trials
+cheaper than the pace of a few steps tells, but not every trial alike."""
+
+
+@dataclasses.dataclass(kw_only=True)
+class Costs:
+    """Estimates trials, and learns from what they took.
+
+    Attributes:
+        case: The data, and what may be used.
+        in_heats: Whether trials are run in heats, in which most arms train one seed only.
+        correction: What the last trial took, over what it was estimated to take.
+    """
+
+    case: Case
+    in_heats: bool = False
+    correction: float = 1.0
+
+    def affordable(self, wanted: Sequence[Treatment], arm: TrainedArm) -> tuple[list[Treatment], float]:
+        """Choose, in order, the treatments that time and the number of trainings allow.
+
+        Args:
+            wanted: Treatments, the first wanted most.
+            arm: The control, whose seeds they share.
+
+        Returns:
+            The treatments, and the seconds they would take at the pace of a few steps.
+        """
+        num_seeds = len(arm.members)
+        trainings = self.case.budget.trainings_left(keep=num_seeds)
+        seconds = ROUND_SHARE * self.case.budget.left_for_trials() / self.correction
+        estimate = 0.0
+        chosen = [treatment for treatment in wanted if not treatment.remedy.trains and num_seeds > 2]
+        to_train = [treatment for treatment in wanted if treatment.remedy.trains]
+        share = relative_cost(len(to_train), num_seeds=num_seeds) if self.in_heats and to_train else 1.0
+        for group in _by_structure(to_train):
+            cost = share * self._of_group(group, arm) / len(group) if self.case.budget.is_timed else 0.0
+            for treatment in group:
+                if num_seeds > trainings:
+                    self.case.journal.untried[treatment.name] = "no trainings left"
+                elif cost > seconds:
+                    self.case.journal.untried[treatment.name] = "no time left"
+                else:
+                    chosen.append(treatment)
+                    trainings -= num_seeds
+                    seconds -= cost
+                    estimate += cost
+        return [treatment for treatment in wanted if treatment in chosen], estimate
+
+    def of_epoch(self, plan: Plan, arm: TrainedArm) -> float:
+        """Seconds that one epoch of a plan takes on all seeds of an arm."""
+        return self.correction * self._pace([plan], arm)
+
+    def learn(self, *, estimate: float, taken: float) -> None:
+        """Correct what comes next by what a trial took."""
+        if estimate:
+            self.correction = min(MOST_CORRECTION, max(LEAST_CORRECTION, taken / estimate))
+
+    def _of_group(self, group: Sequence[Treatment], arm: TrainedArm) -> float:
+        return self._pace([treatment.plan for treatment in group], arm) * group[0].plan.epochs
+
+    def _pace(self, plans: Sequence[Plan], arm: TrainedArm) -> float:
+        population = [
+            Candidate(arm=str(place), seed=member.candidate.seed, plan=plan)
+            for place, plan in enumerate(plans)
+            for member in arm.members
+        ]
+        return measure_pace(population, self.case.split, seconds=PACE_SECONDS)
+
+
+def _by_structure(wanted: Sequence[Treatment]) -> list[list[Treatment]]:
+    groups: dict[tuple[object, ...], list[Treatment]] = {}
+    for treatment in wanted:
+        groups.setdefault(treatment.plan.structure, []).append(treatment)
+    return list(groups.values())
