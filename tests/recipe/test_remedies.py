@@ -23,6 +23,12 @@ from goodfit.rules.base import rule_named
 from goodfit.rules.schedules import Cosine, WarmUp
 
 EXPANDED = replace(BARE, inputs="expanded")
+REGULARISED = replace(
+    BARE,
+    **{"l1": 0.1, "l2": 0.2, "dropout": 0.3, "input_dropout": 0.4, "label_smoothing": 0.5},
+    rule=replace(BARE.rule, weight_decay=0.6),
+)
+PATIENTS = {"plain-inputs": EXPANDED, "unregularised": REGULARISED}
 
 EDITS = {
     "relu": {"network.activation": "relu", "network.initialisation": "he"},
@@ -53,6 +59,9 @@ EDITS = {
     "wider": {"network.widths": (32,) * 5},
     "deeper": {"network.widths": (16,) * 6},
     "longer": {"epochs": 60},
+    "unregularised": {
+        **dict.fromkeys(("l1", "l2", "dropout", "input_dropout", "label_smoothing", "rule.weight_decay"), 0.0)
+    },
     "early-stopping": {"patience": 4},
     "dropout": {"dropout": 0.25},
     "l2": {"l2": 1e-2},
@@ -77,7 +86,7 @@ every_remedy = pytest.mark.parametrize("remedy", RECIPE, ids=lambda remedy: reme
 
 
 def patient_for(remedy):
-    return EXPANDED if remedy.code == "plain-inputs" else BARE
+    return PATIENTS.get(remedy.code, BARE)
 
 
 def differences(before, after):

@@ -76,6 +76,18 @@ def _deeper(plan: Plan, dose: float) -> Plan:
     return replace(plan, network=replace(plan.network, widths=widths))
 
 
+def _unregularised(plan: Plan, dose: float) -> Plan:
+    return replace(
+        plan,
+        l1=0.0,
+        l2=0.0,
+        dropout=0.0,
+        input_dropout=0.0,
+        label_smoothing=0.0,
+        rule=replace(plan.rule, weight_decay=0.0),
+    )
+
+
 def _longer(plan: Plan, dose: float) -> Plan:
     return replace(plan, epochs=round(plan.epochs * dose))
 
@@ -197,6 +209,13 @@ BEYOND_ON_TRAINING = (
         sentence="train {dose} times as long",
         edit=_longer,
         doses=(3.0,),
+        source="beyond",
+    ),
+    Remedy(
+        code="unregularised",
+        question="training",
+        sentence="train without penalties, decay and dropout",
+        edit=_unregularised,
         source="beyond",
     ),
 )
