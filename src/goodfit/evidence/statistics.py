@@ -17,7 +17,15 @@ from scipy.special import stdtr, stdtrit
 from goodfit.evidence.bootstrap import bootstrap_interval, unanimous_interval
 from goodfit.evidence.verdict import Interval, Outcome
 
-__all__ = ["bootstrap_interval", "gap_interval", "holm", "judge", "mean_interval", "paired_effect"]
+__all__ = [
+    "bootstrap_interval",
+    "gap_interval",
+    "holm",
+    "judge",
+    "mean_interval",
+    "paired_effect",
+    "seed_share",
+]
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -69,6 +77,19 @@ def paired_effect(
     difference_SN = np.asarray(treated_SN, dtype=float) - np.asarray(control_SN, dtype=float)
     effect = _mean(difference_SN)
     return effect.interval(level), _p_value(effect, count=max(difference_SN.shape))
+
+
+def seed_share(control_SN: np.ndarray, treated_SN: np.ndarray) -> float:
+    """Tell what share of the variance of an effect comes from the seeds, and so falls with more of them.
+
+    Example:
+        >>> rows_agree = np.array([[0.0, 0.0], [1.0, 1.0]])
+        >>> seed_share(np.zeros((2, 2)), rows_agree), seed_share(np.zeros((2, 2)), rows_agree.T)
+        (1.0, 0.0)
+    """
+    by_seed, by_row, rest = _mean_squares(np.asarray(treated_SN, float) - np.asarray(control_SN, float))
+    seeds, rows = max(0.0, by_seed - rest), max(0.0, by_row - rest)
+    return float(seeds / (seeds + rows)) if seeds + rows > 0 else 0.0
 
 
 def mean_interval(score_SN: np.ndarray, level: float = 0.95) -> Interval:
@@ -167,16 +188,29 @@ def _mean(d_SN: np.ndarray) -> _Estimate:
         count = len(deviation)
         spread = float(deviation @ deviation) / max(1, count - 1)
         return _Estimate(value=value, variance=_settled(spread, d_SN) / count, freedom=max(1, count - 1))
-    rest_SN = d_SN - value - seed_S[:, None] - row_N
-    freedoms = np.array([num_seeds - 1, num_rows - 1, (num_seeds - 1) * (num_rows - 1)])
-    squares = np.array([num_rows * (seed_S @ seed_S), num_seeds * (row_N @ row_N), (rest_SN**2).sum()])
-    by_seed, by_row, rest = means = squares / freedoms
+    freedoms = _freedoms(d_SN)
+    by_seed, by_row, rest = means = _mean_squares(d_SN)
     total = max(by_seed + by_row - rest, by_seed, by_row)
     if _settled(total, d_SN) == 0:
         return _Estimate(value=value, variance=0.0, freedom=1.0)
     satterthwaite = total**2 / float((means**2 / freedoms).sum())
     cap = (min(num_seeds, num_rows) - 1) ** 2
     return _Estimate(value=value, variance=total / d_SN.size, freedom=max(1.0, min(satterthwaite, cap)))
+
+
+def _freedoms(d_SN: np.ndarray) -> np.ndarray:
+    seeds, rows = (size - 1 for size in d_SN.shape)
+    return np.array([seeds, rows, seeds * rows])
+
+
+def _mean_squares(d_SN: np.ndarray) -> np.ndarray:
+    """Mean squares over seeds, over rows, and of what is left."""
+    num_seeds, num_rows = d_SN.shape
+    value = d_SN.mean()
+    seed_S, row_N = d_SN.mean(1) - value, d_SN.mean(0) - value
+    rest_SN = d_SN - value - seed_S[:, None] - row_N
+    squares = np.array([num_rows * (seed_S @ seed_S), num_seeds * (row_N @ row_N), (rest_SN**2).sum()])
+    return squares / _freedoms(d_SN)
 
 
 def _settled(variance: float, d_SN: np.ndarray) -> float:

@@ -12,9 +12,19 @@ from goodfit.engine.loop import Progress
 from goodfit.engine.workers import Workers
 from goodfit.evidence.arms import Question, TrainedArm, train_arms
 from goodfit.evidence.heats import train_in_heats
-from goodfit.evidence.statistics import holm, judge, paired_effect
+from goodfit.evidence.statistics import holm, judge, paired_effect, seed_share
 from goodfit.evidence.verdict import Interval, Verdict
 from goodfit.recipe.remedy import Treatment
+
+FIRST_SHARE = 0.8
+"""Share of the accepted chance of a false alarm that a first look may spend; the rest is for a second one.
+
+By the union bound both looks together keep within that chance, whatever decides whether there is a second.
+"""
+MAY_HELP = 0.5
+"""Corrected p-value below which another look is worth its trainings."""
+SEEDS_MATTER = 0.5
+"""Share of an effect's variance that comes from the seeds, above which more of them can decide."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
@@ -33,6 +43,30 @@ class Trial:
     treatments: tuple[Treatment, ...]
     verdicts: tuple[Verdict, ...]
 
+    @property
+    def undecided(self) -> list[int]:
+        """Places of the treatments that more seeds may show to help; none once any is shown to.
+
+        More seeds cannot make up for few rows, so those whose interval is wide for its rows are not among
+        them.
+        """
+        if any(verdict.outcome == "helped" for verdict in self.verdicts):
+            return []
+        return [
+            place
+            for place, (treatment, verdict) in enumerate(zip(self.treatments, self.verdicts, strict=True))
+            if treatment.remedy.trains
+            and verdict.outcome == "not shown"
+            and verdict.num_seeds == len(self.control.members) > 1
+            and verdict.effect.value > 0
+            and verdict.p_adjusted < MAY_HELP
+            and self._seed_share(place) > SEEDS_MATTER
+        ]
+
+    def _seed_share(self, place: int) -> float:
+        question = self.verdicts[place].question
+        return seed_share(self.control.scores_SN(question), self.arms[place].scores_SN(question))
+
 
 def try_out(
     treatments: Sequence[Treatment],
@@ -42,6 +76,7 @@ def try_out(
     question: Question,
     round: int,
     tried: int = 0,
+    share: float = 1.0,
     in_heats: bool = False,
     deadline: float = math.inf,
     progress: Progress | None = None,
@@ -60,6 +95,8 @@ def try_out(
         question: Decides the rows: training rows or validation rows.
         round: Number of the round, for the record.
         tried: Treatments tried on this control before, none of which helped.
+        share: Share of the accepted chance of a false alarm that this look may spend: 1 if it is the only
+            one, :data:`FIRST_SHARE` if :func:`look_again` may follow.
         in_heats: Whether arms that can no longer win leave after one seed, see
             :func:`goodfit.evidence.heats.train_in_heats`. Those are never judged to help or to harm.
         deadline: As in :func:`goodfit.engine.loop.train`.
@@ -77,12 +114,86 @@ def try_out(
         next(trained) if t.remedy.trains else dataclasses.replace(control, name=t.name, plan=t.plan)
         for t in treatments
     )
+    verdicts = _judge(
+        treatments, arms, control, split, question=question, round=round, tried=tried, share=share
+    )
+    return Trial(control=control, arms=arms, treatments=tuple(treatments), verdicts=verdicts)
+
+
+def look_again(
+    trial: Trial,
+    split: Split,
+    *,
+    tried: int = 0,
+    deadline: float = math.inf,
+    progress: Progress | None = None,
+    workers: Workers | None = None,
+) -> Trial:
+    """Give the undecided treatments of a trial, and its control, as many seeds again.
+
+    Args:
+        trial: Judged at :data:`FIRST_SHARE`.
+        split: The data.
+        tried: As in :func:`try_out`.
+        deadline: As in :func:`goodfit.engine.loop.train`.
+        progress: As in :func:`goodfit.engine.loop.train`.
+        workers: As in :func:`goodfit.engine.loop.train`.
+
+    Returns:
+        The trial with longer arms and new verdicts where it was undecided.
+    """
+    places, before = trial.undecided, trial.control
+    first = 1 + max(member.candidate.seed for member in before.members)
+    plans = [(before.name, before.plan), *((trial.arms[p].name, trial.arms[p].plan) for p in places)]
+    control, *longer = (
+        dataclasses.replace(arm, members=(*arm.members, *more.members))
+        for arm, more in zip(
+            (before, *(trial.arms[place] for place in places)),
+            train_arms(
+                plans,
+                split,
+                seeds=range(first, first + len(before.members)),
+                deadline=deadline,
+                progress=progress,
+                workers=workers,
+            ),
+            strict=True,
+        )
+    )
+    arms, verdicts = list(trial.arms), list(trial.verdicts)
+    judged = _judge(
+        [trial.treatments[place] for place in places],
+        longer,
+        control,
+        split,
+        question=verdicts[0].question,
+        round=verdicts[0].round,
+        tried=tried + len(arms) - len(places),
+        share=1 - FIRST_SHARE,
+    )
+    for place, arm, verdict in zip(places, longer, judged, strict=True):
+        arms[place], verdicts[place] = arm, verdict
+    return dataclasses.replace(trial, control=control, arms=tuple(arms), verdicts=tuple(verdicts))
+
+
+def _judge(
+    treatments: Sequence[Treatment],
+    arms: Sequence[TrainedArm],
+    control: TrainedArm,
+    split: Split,
+    *,
+    question: Question,
+    round: int,
+    tried: int,
+    share: float,
+) -> tuple[Verdict, ...]:
     compared = [
         _compare(treatment, arm, control, split, question)
         for treatment, arm in zip(treatments, arms, strict=True)
     ]
-    adjusted = holm([*(found.p_value for found in compared), *[1.0] * tried])[: len(compared)]
-    verdicts = tuple(
+    by_holm = holm([*(found.p_value for found in compared), *[1.0] * tried])[: len(compared)]
+    adjusted = [min(1.0, p_value / share) for p_value in by_holm]
+    return tuple(
         Verdict(
             remedy=treatment.remedy.code,
             sentence=treatment.remedy.say(treatment.dose),
@@ -104,7 +215,6 @@ def try_out(
         )
         for treatment, arm, found, p_adjusted in zip(treatments, arms, compared, adjusted, strict=True)
     )
-    return Trial(control=control, arms=arms, treatments=tuple(treatments), verdicts=verdicts)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -66,6 +66,17 @@ class Costs:
                     estimate += cost
         return [treatment for treatment in wanted if treatment in chosen], estimate
 
+    def can_repeat(self, treatments: Sequence[Treatment], arm: TrainedArm) -> bool:
+        """Whether treatments and their control can be trained on as many seeds again."""
+        num_seeds = len(arm.members)
+        if (1 + len(treatments)) * num_seeds > self.case.budget.trainings_left(keep=num_seeds):
+            return False
+        if not self.case.budget.is_timed:
+            return True
+        plans = [arm.plan, *(treatment.plan for treatment in treatments)]
+        seconds = sum(plan.epochs * self.of_epoch(plan, arm) for plan in plans)
+        return seconds <= ROUND_SHARE * self.case.budget.left_for_trials()
+
     def of_epoch(self, plan: Plan, arm: TrainedArm) -> float:
         """Seconds that one epoch of a plan takes on all seeds of an arm."""
         return self.correction * self._pace([plan], arm)

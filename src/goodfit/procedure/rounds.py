@@ -12,7 +12,7 @@ from goodfit.diagnosis import testing, training
 from goodfit.diagnosis.finding import Finding
 from goodfit.engine.plan import Plan
 from goodfit.evidence.arms import CONTROL, Question, TrainedArm, train_arms
-from goodfit.evidence.trial import Trial, try_out
+from goodfit.evidence.trial import FIRST_SHARE, Trial, look_again, try_out
 from goodfit.procedure.case import Case
 from goodfit.procedure.costs import Costs
 from goodfit.procedure.final import with_epochs
@@ -177,6 +177,7 @@ class Rounds:
             question=question,
             round=self.round,
             tried=tried,
+            share=1.0 if self.costs.in_heats else FIRST_SHARE,
             in_heats=self.costs.in_heats,
             deadline=self.case.budget.trial_deadline,
             progress=self._progress(f"trying {len(chosen)} remedies for {question} data"),
@@ -185,7 +186,27 @@ class Rounds:
         trained = zip(chosen, trial.arms, strict=True)
         self.case.budget.used += sum(len(arm.members) for t, arm in trained if t.remedy.trains)
         self.costs.learn(estimate=estimate, taken=self.case.budget.spent - start)
-        return trial
+        return self._look_again(trial, question, tried=tried)
+
+    def _look_again(self, trial: Trial, question: Question, *, tried: int) -> Trial:
+        """Train more seeds of what is undecided, if a second look is allowed for and can be afforded."""
+        places = [] if self.costs.in_heats else trial.undecided
+        again = [trial.treatments[place] for place in places]
+        if not again or not self.costs.can_repeat(again, self.arm):
+            return trial
+        num_seeds = len(self.arm.members)
+        longer = look_again(
+            trial,
+            self.case.split,
+            tried=tried,
+            deadline=self.case.budget.trial_deadline,
+            progress=self._progress(f"trying {len(again)} remedies on more seeds"),
+            workers=self.case.workers,
+        )
+        more = dataclasses.replace(longer.control, members=longer.control.members[num_seeds:])
+        self.case.journal.keep_arm(more, round=self.round, question=question)
+        self.case.budget.used += num_seeds * (1 + len(again))
+        return longer
 
     def _keep_best(self, trial: Trial) -> bool:
         """Put the proven treatment with the best result into the plan; the loop then goes on from there."""
@@ -195,7 +216,7 @@ class Rounds:
         if best is None:
             return False
         chosen = trial.treatments[best]
-        members = trial.arms[best].members
+        members = trial.arms[best].members[: len(self.arm.members)]
         self.seen += [self.arm.plan, *(t.plan for t in trial.treatments if t is not chosen)]
         ensemble = self.arm.plan.ensemble or chosen.plan.ensemble
         plan = dataclasses.replace(chosen.plan, ensemble=ensemble)
