@@ -31,6 +31,8 @@ SMALLEST_IMAGE = 8
 """Pixels of an image's shorter side from which convolutions have room to work."""
 ROWS_FOR_BASIS = 1000
 """Training rows from which a table of classes starts with the piecewise-linear basis."""
+FEW_ROWS = 300
+"""Training rows below which a table of classes starts with few large steps and no early stopping."""
 USUAL_STEPS = 4000
 """Steps after which a small network has usually learnt what it will learn."""
 
@@ -75,9 +77,8 @@ def plan_as_it_is(wanted: Wanted, split: Split) -> Plan:
 
     Where the user said anything about the network or its training, the rest is the plainest there is,
     because a plan under examination must not be improved in secret. Otherwise it is a sound one for the
-    data: numbers shown also through a piecewise-linear basis, a rate that falls to zero, early stopping,
-        and the vote of all
-    seeds.
+    data: numbers shown also through a piecewise-linear basis, a rate that falls to zero, early stopping, and
+    the vote of all seeds; for classes in a table of few rows, few large steps in a single layer instead.
     """
     num_rows = len(split.train_index)
     batch_size = wanted.batch_size or _usual_batch(num_rows)
@@ -90,10 +91,12 @@ def plan_as_it_is(wanted: Wanted, split: Split) -> Plan:
         epochs=wanted.epochs or min(200, max(15, round(USUAL_STEPS / steps))),
         batch_size=batch_size,
     )
-    return _sound(plan, split) if wanted.is_silent else plan
+    return _sound(plan, wanted, split) if wanted.is_silent else plan
 
 
-def _sound(plan: Plan, split: Split) -> Plan:
+def _sound(plan: Plan, wanted: Wanted, split: Split) -> Plan:
+    if split.kind == "table" and split.task.kind == "classes" and len(split.train_index) < FEW_ROWS:
+        return _gentle(plan, wanted)
     # a step in a number's effect takes many rows to be told from noise, when each row says only yes or no
     is_rich = split.task.kind == "numbers" or len(split.train_index) >= ROWS_FOR_BASIS
     return dataclasses.replace(
@@ -101,6 +104,18 @@ def _sound(plan: Plan, split: Split) -> Plan:
         inputs="expanded" if split.kind == "table" and split.can_expand and is_rich else "scaled",
         schedule=Cosine(warmup=0.05),
         patience=max(5, plan.epochs // 3),
+        ensemble=True,
+    )
+
+
+def _gentle(plan: Plan, wanted: Wanted) -> Plan:
+    """Take few large steps in a single layer, and watch nothing: each row is worth more to learn from."""
+    return dataclasses.replace(
+        plan,
+        network=MLP(widths=(128,), initialisation="xavier"),
+        rule=rule_named("adam", lr=1e-3),
+        batch_size=wanted.batch_size or 128,
+        epochs=wanted.epochs or 200,
         ensemble=True,
     )
 
