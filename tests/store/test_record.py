@@ -112,6 +112,16 @@ def test_a_record_without_a_field_names_the_field(fitted):
         decode_run(json.dumps(values).encode())
 
 
+def test_a_record_from_before_ways_were_chosen_is_read(fitted):
+    values = json.loads(encode_run(fitted.run))
+    histories = [history for arm in values["arms"] for history in arm["histories"]]
+    for history in histories:
+        del history["choice"]
+    read = decode_run(json.dumps(values).encode())
+    assert histories
+    assert all(history.choice is None for arm in read.arms for history in arm.histories)
+
+
 @pytest.mark.parametrize(
     ("place", "why"), [("absent", "does not exist"), ("empty", "holds no run.json"), ("file", "is a file")]
 )

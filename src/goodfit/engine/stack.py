@@ -19,7 +19,7 @@ from goodfit.engine.construction import build_backend, sizes_of
 from goodfit.engine.curves import Curves
 from goodfit.engine.descent import Descent
 from goodfit.engine.evaluation import Evaluation
-from goodfit.engine.history import Ending, History, curve
+from goodfit.engine.history import Choice, Ending, History, curve
 from goodfit.engine.keeping import AveragedWeights, BestWeights
 from goodfit.engine.noise import Streams
 from goodfit.engine.pool import Pool
@@ -37,14 +37,15 @@ class Stack:
     Args:
         candidates: At least one; equal rules next to each other.
         split: The data.
+        choice: How they are computed (see :mod:`goodfit.engine.choice`).
     """
 
-    def __init__(self, candidates: Sequence[Candidate], split: Split) -> None:
-        self._candidates, self._split = list(candidates), split
+    def __init__(self, candidates: Sequence[Candidate], split: Split, choice: Choice) -> None:
+        self._candidates, self._split, self._choice = list(candidates), split, choice
         self._plan = candidates[0].plan
         self._members = list(range(len(candidates)))
         self._pool = Pool(split, candidates)
-        self._backend = build_backend(candidates, split)
+        self._backend = build_backend(candidates, split, way=choice.way)
         num_rows = self._pool.learn_KN.shape[1]
         self._batch_size = min(self._plan.batch_size, num_rows)
         self._steps_per_epoch = num_rows // self._batch_size
@@ -97,6 +98,13 @@ class Stack:
         if self._members:
             self._finish(range(len(self._members)), "finished" if in_time else "out of time")
         return [self._trained[k] for k in range(len(self._candidates))]
+
+    def rehearse(self) -> float:
+        """Take a step and tell its seconds; the stack is spent afterwards."""
+        rows_KN = self._rows_of_epoch()
+        start = time.monotonic()
+        self._step(rows_KN, 0)
+        return time.monotonic() - start
 
     def pace(self, *, seconds: float) -> float:
         """Measure the seconds of one epoch with its share of evaluation; the stack is spent afterwards."""
@@ -250,6 +258,7 @@ class Stack:
             best_epoch=best_epoch,
             ending=ending,
             seconds=self._seconds,
+            choice=self._choice,
         )
 
     def _read_rates(self) -> None:
