@@ -63,7 +63,9 @@ class Batched(OneByOne):
         with PerCandidate(dropout.hidden_streams.next_seeds()):
             scores_KNO, buffers = self._call(batch)
         loss_KN = loss.rows(scores_KNO, y_KN, smoothing_K1=smoothing_K1)
-        found = gradients_of(loss_KN.mean(-1), list(self._parameters.values()))
+        found = gradients_of(
+            loss_KN.mean(-1), list(self._parameters.values()), num_candidates=self.num_candidates
+        )
         self._take_over(buffers)
         return torch.cat([g_K.flatten(1) for g_K in found], dim=1)
 

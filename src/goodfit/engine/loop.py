@@ -14,6 +14,7 @@ from goodfit.data.split import Split
 from goodfit.engine.candidate import Candidate, Trained
 from goodfit.engine.choice import choose
 from goodfit.engine.construction import num_parameters
+from goodfit.engine.population import check_population
 from goodfit.engine.stack import Stack
 from goodfit.engine.workers import Job, Workers
 
@@ -51,7 +52,11 @@ def train(
 
     Returns:
         What became of each candidate, in the order given.
+
+    Raises:
+        PlanError: Two candidates have the same name, or one has no update rule.
     """
+    check_population(candidates)
     waves = _waves(candidates, split, hands=1 if workers is None else 1 + workers.count)
     is_timed = deadline < math.inf
     jobs = []

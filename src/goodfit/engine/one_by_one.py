@@ -79,7 +79,8 @@ class OneByOne(Backend):
 
     def gradients(self, loss_K: Tensor) -> Tensor:
         """Differentiate as :meth:`Backend.gradients` says, one module's loss after the other."""
-        found = gradients_of(loss_K, [p for module in self._modules for p in _trainable(module)])
+        parameters = [p for module in self._modules for p in _trainable(module)]
+        found = gradients_of(loss_K, parameters, num_candidates=self.num_candidates)
         return torch.cat([g.flatten() for g in found]).view_as(self.flat_KP)
 
     def scores(

@@ -23,6 +23,7 @@ from goodfit.engine.history import Choice, Ending, History, curve
 from goodfit.engine.keeping import AveragedWeights, BestWeights
 from goodfit.engine.noise import Streams
 from goodfit.engine.pool import Pool
+from goodfit.engine.population import check_stack
 from goodfit.engine.probes import PROBE_ROWS, Probes
 
 MEASURED_EPOCHS = 50
@@ -38,9 +39,13 @@ class Stack:
         candidates: At least one; equal rules next to each other.
         split: The data.
         choice: How they are computed (see :mod:`goodfit.engine.choice`).
+
+    Raises:
+        PlanError: There is no candidate, or two are of different structures.
     """
 
     def __init__(self, candidates: Sequence[Candidate], split: Split, choice: Choice) -> None:
+        check_stack(candidates)
         self._candidates, self._split, self._choice = list(candidates), split, choice
         self._plan = candidates[0].plan
         self._members = list(range(len(candidates)))
