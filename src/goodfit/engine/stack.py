@@ -18,7 +18,7 @@ from goodfit.engine.candidate import Candidate, Trained
 from goodfit.engine.construction import build_backend, sizes_of
 from goodfit.engine.curves import Curves
 from goodfit.engine.descent import Descent
-from goodfit.engine.evaluation import Evaluation
+from goodfit.engine.evaluation import Evaluation, Measured
 from goodfit.engine.history import Choice, Ending, History, curve
 from goodfit.engine.keeping import AveragedWeights, BestWeights
 from goodfit.engine.noise import Streams
@@ -43,6 +43,8 @@ class Stack:
     Raises:
         PlanError: There is no candidate, or two are of different structures.
     """
+
+    _seen: Measured
 
     def __init__(self, candidates: Sequence[Candidate], split: Split, choice: Choice) -> None:
         check_stack(candidates)
@@ -160,9 +162,10 @@ class Stack:
 
     def _measure(self, epoch: int) -> None:
         with self._showing(None if self._averaged is None else self._averaged.flat_KP):
-            improved_K = self._curves.add(epoch, self._evaluation.measure(), self._members)
+            self._seen = self._evaluation.measure()
+            improved_K = self._curves.add(epoch, self._seen, self._members)
             if self._best is not None:
-                self._best.remember(improved_K)
+                self._best.remember(improved_K, self._seen)
         every = max(1, round(self._plan.epochs / PROBED_EPOCHS))
         if epoch % every == 0 or epoch in (1, 2, 4):
             self._probes.probe(epoch, change_KP=self._change_KP, members=self._members)
@@ -204,24 +207,25 @@ class Stack:
         for streams in self._streams.values():
             streams.keep(places)
         self._change_KP = None if self._change_KP is None else self._change_KP[index_M]
+        self._seen = self._seen.of(index_M)
         self._read_rates()
 
     def _finish(self, places: Sequence[int], ending: Ending) -> None:
         if not places:
             return
         with self._showing(*self._handed_over()):
-            final = self._evaluation.final()
-            for place in places:
+            final = self._evaluation.final(self._seen_of_handed_over(), torch.tensor(places))
+            for row, place in enumerate(places):
                 k = self._members[place]
                 self._trained[k] = Trained(
                     candidate=self._candidates[k],
                     history=self._history(k, ending),
                     weights=self._backend.weights(place),
-                    predicted_NO=final.predicted_KNO[place],
-                    predicted_train_NO=final.predicted_train_KNO[place],
-                    train_y_N=final.train_y_KN[place],
-                    train_scores_N=final.train_scores_KN[place],
-                    validation_scores_N=final.validation_scores_KN[place],
+                    predicted_NO=final.predicted_MNO[row],
+                    predicted_train_NO=final.predicted_train_MNO[row],
+                    train_y_N=final.train_y_MN[row],
+                    train_scores_N=final.train_scores_MN[row],
+                    validation_scores_N=final.validation_scores_MN[row],
                 )
 
     def _handed_over(self) -> tuple[Tensor, dict[str, Tensor]]:
@@ -229,12 +233,21 @@ class Stack:
         last_KP = self._backend.flat_KP if self._averaged is None else self._averaged.flat_KP
         flat_KP, buffers = last_KP.detach().clone(), self._backend.copied_buffers()
         if self._best is not None:
-            waits = [self._candidates[k].plan.patience is not None for k in self._members]
-            waits_K = torch.tensor(waits)
+            waits_K = self._waits_K()
             flat_KP[waits_K] = self._best.flat_KP[waits_K]
             for name, stacked in buffers.items():
                 stacked[waits_K] = self._best.buffers[name][waits_K]
         return flat_KP, buffers
+
+    def _seen_of_handed_over(self) -> Measured:
+        if self._best is None or self._best.seen is None:
+            return self._seen
+        # the best of those who do not wait for a better one is never asked for
+        self._best.seen.put(~self._waits_K(), self._seen)
+        return self._best.seen
+
+    def _waits_K(self) -> Tensor:
+        return torch.tensor([self._candidates[k].plan.patience is not None for k in self._members])
 
     def _history(self, k: int, ending: Ending) -> History:
         candidate, plan = self._candidates[k], self._candidates[k].plan
