@@ -105,6 +105,20 @@ class Attentive(nn.Module):
         return scores
 
 
+def on_words(factory: type[nn.Module], name: str) -> Case:
+    """Train a network of 32 units that reads words."""
+    return Case(
+        network=Given(factory=factory),
+        inputs=(WORDS * LETTERS,),
+        outputs=10,
+        batch=32,
+        k=8,
+        epochs=1,
+        target=0.97,
+        label=f"{name} 32 on {WORDS} x {LETTERS}",
+    )
+
+
 SMALL = MLP(widths=(32, 32))
 LARGE = MLP(widths=(512,) * 3)
 CONVOLVING = CNN(channels=(8, 16), widths=(32,))
@@ -117,26 +131,8 @@ CASES: tuple[Case, ...] = (
         network=LARGE, inputs=IMAGE, outputs=10, batch=256, k=16, target=1, rows=16384, epochs=1, references=4
     ),
     Case(network=CONVOLVING, inputs=IMAGE, outputs=10, batch=64, k=8, target=0.97, rows=16384, epochs=1),
-    Case(
-        network=Given(factory=Recurrent),
-        inputs=(WORDS * LETTERS,),
-        outputs=10,
-        batch=32,
-        k=8,
-        target=0.97,
-        epochs=1,
-        label="LSTM 32 on 16 x 8",
-    ),
-    Case(
-        network=Given(factory=Attentive),
-        inputs=(WORDS * LETTERS,),
-        outputs=10,
-        batch=32,
-        k=8,
-        target=0.97,
-        epochs=1,
-        label="Transformer layer 32 on 16 x 8",
-    ),
+    on_words(Recurrent, "LSTM"),
+    on_words(Attentive, "Transformer layer"),
     Case(network=SMALL, inputs=(30,), outputs=2, batch=32, k=1, target=1 / 1.05),
 )
 

@@ -74,7 +74,7 @@ class TestWhereNumbersMustRepeat:
 
 class TestWhereTimeCounts:
     def test_the_faster_way_is_taken_and_both_figures_are_kept(self):
-        found = choose(population(plain, 8, epochs=50), make_split(), measure=True)
+        found = choose(population(plain, 8, epochs=70), make_split(), measure=True)
         figures = dict(found.step_us)
         assert figures.keys() == {"batched", "one by one"}
         assert figures[found.way] == min(figures.values())
@@ -86,18 +86,18 @@ class TestWhereTimeCounts:
             return {way: 2.0 if way == slow else 1.0 for way in ("batched", "one by one")}
 
         monkeypatch.setattr(choice_module, "_measure", measured)
-        assert choose(population(plain, 8, epochs=50), make_split(), measure=True).way != slow
+        assert choose(population(plain, 8, epochs=70), make_split(), measure=True).way != slow
 
     def test_a_structure_is_measured_once(self, monkeypatch):
-        split, first = make_split(), choose(population(plain, 8, epochs=50), make_split(), measure=True)
+        split, first = make_split(), choose(population(plain, 8, epochs=70), make_split(), measure=True)
         monkeypatch.setattr(choice_module, "_measure", None)
-        assert choose(population(plain, 9, epochs=60), split, measure=True) is first
+        assert choose(population(plain, 9, epochs=80), split, measure=True) is first
 
     def test_a_short_training_is_not_worth_measuring(self):
         assert not choose(population(plain, 8), make_split(), measure=True).step_us
 
     def test_what_cannot_be_batched_is_not_measured(self):
-        found = choose(population(Deciding, 8, epochs=50), make_split(), measure=True)
+        found = choose(population(Deciding, 8, epochs=70), make_split(), measure=True)
         assert found.way == "one by one"
         assert not found.step_us
 
@@ -109,9 +109,9 @@ class TestHistory:
 
     def test_a_deadline_is_leave_to_measure(self):
         split = make_split()
-        with_deadline = train(population(plain, 4, epochs=50), split, deadline=math.inf)
+        with_deadline = train(population(plain, 4, epochs=70), split, deadline=math.inf)
         assert not with_deadline[0].history.choice.step_us
-        with_deadline = train(population(plain, 4, epochs=50), split, deadline=1e12)
+        with_deadline = train(population(plain, 4, epochs=70), split, deadline=1e12)
         assert with_deadline[0].history.choice.step_us
 
     def test_a_module_that_cannot_be_batched_trains_all_the_same(self):

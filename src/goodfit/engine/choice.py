@@ -9,7 +9,6 @@ Letters: K candidates, B rows of a batch, P parameters.
 
 from __future__ import annotations
 
-import statistics
 import time
 from collections.abc import Hashable, Sequence
 
@@ -30,7 +29,7 @@ SMALL_STEP = 500_000
 """Parameters of a candidate times rows of a step up to which it pays, on the machines we measured."""
 FILLS_THE_MACHINE = (nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.RNNBase)
 """Layers that ``torch.func`` batches by slower operations, or not at all."""
-WORTH_MEASURING = 100
+WORTH_MEASURING = 200
 """Steps of a training from which a few may be spent on measuring."""
 MEASURED_SECONDS = 0.3
 MEASURED_STEPS = (3, 20)
@@ -90,7 +89,7 @@ def _alone(obstacle: str) -> Choice:
 
 
 def _measure(candidates: Sequence[Candidate], split: Split) -> dict[Way, float]:
-    """Time steps of both ways in turn, so that a neighbour on the machine disturbs both."""
+    """Time the least disturbed step of each way, in turn, so that a neighbour on the machine meets both."""
     ways: tuple[Way, Way] = ("batched", "one by one")
     stacks = {way: Stack(candidates, split, Choice(way=way, reason="")) for way in ways}
     taken: dict[Way, list[float]] = {way: [] for way in ways}
@@ -102,7 +101,7 @@ def _measure(candidates: Sequence[Candidate], split: Split) -> dict[Way, float]:
             break
         for way in ways:
             taken[way].append(stacks[way].rehearse())
-    return {way: statistics.median(times) for way, times in taken.items()}
+    return {way: min(times) for way, times in taken.items()}
 
 
 def _num_steps(candidates: Sequence[Candidate], split: Split) -> int:
