@@ -21,7 +21,7 @@ import torch
 from machine import write_results
 from rich.console import Console
 from rich.table import Table
-from stacking import CASES, Case, make_split, plan_of
+from structures import CASES, Case, make_split, plan_of
 from torch import Tensor
 
 from goodfit.engine import by_hand, loop, stack

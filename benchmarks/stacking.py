@@ -1,107 +1,46 @@
-"""Many networks for the price of a few: goodfit's stacks beside a tight plain PyTorch loop.
+"""Many networks for the price of a few: goodfit's stacks beside a tight plain PyTorch loop and others.
 
-    python benchmarks/stacking.py [--quick] [--json] [--threads 1] [--only 30-32-32-2 ...] [--growth]
+    python benchmarks/stacking.py [--quick] [--json] [--threads 1] [--only 30-32-32-2 ...]
+    python benchmarks/stacking.py --growth
 
 The plain loop holds its data as tensors, uses no DataLoader and torch's fused Adam, and trains one network
 after the other; it never looks at validation data. goodfit trains the same networks with
 ``goodfit.engine.loop.train`` and is charged for all that it does there: building the networks, learning
-curves, looking into the layers. Both are repeated in turn; times are CPU time per network and step.
+curves, looking into the layers, choosing between its ways. All are repeated in turn; times are CPU time per
+network and step. ``--growth`` measures and draws how the cost of one network grows.
 """
 
 from __future__ import annotations
 
 import argparse
 import dataclasses
-import itertools
 import json
+import math
 import statistics
 import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import numpy as np
 import torch
+from growth import draw, grow, slope
 from machine import write_results
+from others import OTHERS, train_plainly
 from rich.console import Console
 from rich.table import Table
-from torch import nn
+from structures import CASES, Case, make_split, plan_of, shortened
 
-from goodfit.data.arrays import pair
-from goodfit.data.assembly import Wishes, assemble
 from goodfit.data.split import Split
-from goodfit.data.splits import Division
 from goodfit.engine.candidate import Candidate
+from goodfit.engine.history import Choice, Way
 from goodfit.engine.loop import train
-from goodfit.engine.losses import Loss
-from goodfit.engine.plan import Plan
-from goodfit.nets.cnn import CNN
+from goodfit.engine.stack import Stack
 from goodfit.nets.mlp import MLP
-from goodfit.nets.network import Network, Sizes
-from goodfit.rules.base import rule_named
 
-LR = 1e-3
-NUM_VALIDATION = 512
 NUM_REPEATS = 5
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Case:
-    """One row of the table.
-
-    Attributes:
-        network: The hidden part of the structure.
-        inputs: Shape of one row of data.
-        outputs: Number of classes.
-        batch: Rows of a step.
-        k: Networks side by side.
-        rows: Training rows.
-        epochs: Passes over them.
-        target: Least ratio that is asked for.
-        references: Networks that the plain loop trains, one after the other.
-    """
-
-    network: Network
-    inputs: tuple[int, ...]
-    outputs: int
-    batch: int
-    k: int
-    rows: int = 8192
-    epochs: int = 4
-    target: float
-    references: int = 1
-
-    @property
-    def sizes(self) -> Sizes:
-        """Sizes of the network's ends."""
-        return Sizes(inputs=self.inputs, outputs=self.outputs)
-
-    @property
-    def name(self) -> str:
-        """The structure in a few words."""
-        if isinstance(self.network, MLP):
-            return "-".join(map(str, (int(np.prod(self.inputs)), *self.network.widths, self.outputs)))
-        return self.network.describe(self.sizes)
-
-    @property
-    def steps(self) -> int:
-        """Steps of one training."""
-        return self.rows // self.batch * self.epochs
-
-
-SMALL = MLP(widths=(32, 32))
-LARGE = MLP(widths=(512,) * 3)
-CONVOLVING = CNN(channels=(8, 16), widths=(32,))
-IMAGE = (1, 28, 28)
-CASES = (
-    Case(network=SMALL, inputs=(30,), outputs=2, batch=32, k=64, target=20, references=2),
-    Case(network=MLP(widths=(64,) * 2), inputs=(64,), outputs=10, batch=64, k=64, target=7, references=4),
-    Case(network=MLP(widths=(128,) * 3), inputs=(64,), outputs=10, batch=128, k=32, target=1.8, references=4),
-    Case(
-        network=LARGE, inputs=IMAGE, outputs=10, batch=256, k=16, target=1, rows=16384, epochs=1, references=4
-    ),
-    Case(network=CONVOLVING, inputs=IMAGE, outputs=10, batch=64, k=8, target=0.97, rows=16384, epochs=1),
-    Case(network=SMALL, inputs=(30,), outputs=2, batch=32, k=1, target=1 / 1.05),
-)
+MANY_SECONDS = 1e6
+"""A deadline that never comes; with one, the engine may measure which way is faster."""
+TWO_WAYS: tuple[Way, ...] = ("batched", "one by one")
+Run = Callable[[], int | None]
 
 
 def main() -> None:
@@ -114,57 +53,43 @@ def main() -> None:
     parser.add_argument("--only", nargs="*", default=[], help="structures, as the table names them")
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
-    cases = growth() if arguments.growth else CASES
-    if arguments.only:
-        cases = tuple(case for case in cases if case.name in arguments.only)
+    if arguments.growth:
+        show_growth(threads=arguments.threads)
+        return
+    cases = [case for case in CASES if not arguments.only or case.name in arguments.only]
     if arguments.quick:
-        cases = tuple(shortened(case) for case in cases)
-    rows = [measure(case, repeats=1 if arguments.quick else NUM_REPEATS) for case in cases]
+        cases = [shortened(case) for case in cases]
+    rows = [measure(case, is_quick=arguments.quick) for case in cases]
     if arguments.json:
         wanted = ("structure", "batch", "k", "threads", "device", "reference_us", "goodfit_us", "ratio")
         print(json.dumps([{name: row[name] for name in wanted} for row in rows], indent=1))
         return
     show(rows, threads=arguments.threads)
+    if not arguments.quick:
+        show_others(rows)
     if not arguments.quick and not arguments.only:
-        name = "stacking-growth" if arguments.growth else "stacking"
-        print(write_results(name, {"threads": arguments.threads, "rows": rows}))
+        print(write_results("stacking", {"threads": arguments.threads, "rows": rows}))
 
 
-def shortened(case: Case) -> Case:
-    """Take a quarter of the steps, and one network of the reference."""
-    if case.epochs > 1:
-        return dataclasses.replace(case, epochs=case.epochs // 4, references=1)
-    return dataclasses.replace(case, rows=case.rows // 4, references=1)
-
-
-def growth() -> tuple[Case, ...]:
-    """Vary the number of networks, of parameters and of rows, one at a time."""
-    small, one = CASES[0], {"references": 1, "target": 0.0}
-    return (
-        *(dataclasses.replace(small, k=k, epochs=1, rows=2048, **one) for k in (1, 4, 16, 64, 256, 1024)),
-        *(
-            dataclasses.replace(small, network=MLP(widths=(width, width)), k=16, epochs=1, rows=2048, **one)
-            for width in (16, 64, 128, 256)
-        ),
-        *(dataclasses.replace(small, k=16, epochs=1, rows=rows, **one) for rows in (1024, 4096, 16384)),
-    )
-
-
-def measure(case: Case, *, repeats: int) -> dict[str, Any]:
-    """Time both ways in turn and compare the medians."""
+def measure(case: Case, *, is_quick: bool) -> dict[str, Any]:
+    """Time all ways in turn and compare the medians."""
     split = make_split(case)
-    population = [Candidate(arm="a", seed=seed, plan=plan_of(case)) for seed in range(case.k)]
-    ways: dict[str, tuple[int, Callable[[], object]]] = {
-        "reference": (case.references, lambda: train_plainly(case, split)),
-        "goodfit": (case.k, lambda: train(population, split)),
+    runs: dict[str, Run] = {
+        "reference": lambda: train_plainly(case, split),
+        "goodfit": lambda: train_stacked(case, split),
     }
-    times: dict[str, list[float]] = {way: [] for way in ways}
+    if not is_quick:
+        runs |= further_runs(case, split)
     warm_up(case)
-    for _, (way, (networks, run)) in itertools.product(range(repeats), ways.items()):
-        start = time.process_time()
-        run()
-        times[way].append((time.process_time() - start) / networks / case.steps * 1e6)
-    medians = {way: statistics.median(taken) for way, taken in times.items()}
+    times: dict[str, list[float]] = {}
+    for _ in range(1 if is_quick else NUM_REPEATS):
+        for name, run in runs.items():
+            taken = step_us(run, case)
+            if taken is not None:
+                times.setdefault(name, []).append(taken)
+    medians = {name: statistics.median(taken) for name, taken in times.items()}
+    spreads = {name: (round(min(taken), 1), round(max(taken), 1)) for name, taken in times.items()}
+    ways = [medians[way] for way in TWO_WAYS if way in medians]
     return {
         "structure": case.name,
         "batch": case.batch,
@@ -175,87 +100,124 @@ def measure(case: Case, *, repeats: int) -> dict[str, Any]:
         "goodfit_us": round(medians["goodfit"], 1),
         "ratio": round(medians["reference"] / medians["goodfit"], 3),
         "target": round(case.target, 3),
+        "better_way_us": round(min(ways), 1) if ways else None,
         "rows": case.rows,
-        "reference_spread_us": [
-            round(edge, 1) for edge in (min(times["reference"]), max(times["reference"]))
-        ],
-        "goodfit_spread_us": [round(edge, 1) for edge in (min(times["goodfit"]), max(times["goodfit"]))],
+        "medians_us": {name: round(median, 1) for name, median in medians.items()},
+        "spreads_us": spreads,
     }
+
+
+def step_us(run: Run, case: Case) -> float | None:
+    """CPU time of one network and step; ``None`` where a way cannot train the structure."""
+    start = time.process_time()
+    networks = run()
+    return (time.process_time() - start) / networks / case.steps * 1e6 if networks else None
+
+
+def population(case: Case) -> list[Candidate]:
+    """One candidate for each network."""
+    return [Candidate(arm="a", seed=seed, plan=plan_of(case)) for seed in range(case.k)]
+
+
+def train_stacked(case: Case, split: Split) -> int:
+    """Train as goodfit does where time counts."""
+    train(population(case), split, deadline=time.monotonic() + MANY_SECONDS)
+    return case.k
+
+
+def further_runs(case: Case, split: Split) -> dict[str, Run]:
+    """The two ways of a structure that has two, and the other packages that are installed."""
+    runs: dict[str, Run] = {}
+    if not isinstance(case.network, MLP):
+        runs |= {way: lambda way=way: train_one_way(case, split, way) for way in TWO_WAYS}
+    for other in OTHERS:
+        if other.is_installed and other.takes(case):
+            runs[other.name] = lambda other=other: if_it_can(other.train, case, split)
+    return runs
+
+
+def train_one_way(case: Case, split: Split, way: Way) -> int | None:
+    """Train as goodfit does when it is told which way."""
+
+    def run(case: Case, split: Split) -> int:
+        stack = Stack(population(case), split, Choice(way=way, reason="it is measured"))
+        stack.run(deadline=math.inf, progress=lambda share: None)
+        return case.k
+
+    return if_it_can(run, case, split)
+
+
+def if_it_can(run: Callable[[Case, Split], int], case: Case, split: Split) -> int | None:
+    """Count the networks; ``None`` if torch cannot batch the structure."""
+    try:
+        return run(case, split)
+    except RuntimeError:
+        return None
 
 
 def warm_up(case: Case) -> None:
     """Take two steps both ways, so that what torch loads at the first step is not counted."""
-    short = dataclasses.replace(case, rows=2 * case.batch, epochs=1, references=1)
+    short = dataclasses.replace(case, rows=2 * case.batch, epochs=1, references=1, k=1)
     split = make_split(short)
     train_plainly(short, split)
-    train([Candidate(arm="a", seed=0, plan=plan_of(short))], split)
-
-
-def make_split(case: Case) -> Split:
-    """Make clouds of normal numbers, one for each class."""
-    generator = np.random.default_rng(0)
-    total = case.rows + NUM_VALIDATION + 32
-    y_N = generator.integers(case.outputs, size=total)
-    inputs = case.inputs[1:] if len(case.inputs) == 3 else case.inputs
-    centres = generator.normal(size=(case.outputs, *inputs))
-    x = (centres[y_N] + 2 * generator.normal(size=(total, *inputs))).astype(np.float32)
-    places = np.split(np.arange(total), [case.rows, case.rows + NUM_VALIDATION])
-    division = Division(train=places[0], validation=places[1], test=places[2])
-    return assemble(pair(x, y_N), Wishes(task="classes"), name="clouds", kind="arrays", division=division)
-
-
-def plan_of(case: Case) -> Plan:
-    """Cross-entropy and Adam, as in the plain loop."""
-    return Plan(
-        network=case.network,
-        loss=Loss(name="cross-entropy", kind="classes", num_outputs=case.outputs),
-        rule=rule_named("adam", lr=LR),
-        epochs=case.epochs,
-        batch_size=case.batch,
-    )
-
-
-def train_plainly(case: Case, split: Split) -> None:
-    """Train some networks, one after the other, with nothing around the loop."""
-    rows = split.rows("train")
-    x = rows.x.flatten(1) if isinstance(case.network, MLP) else rows.x
-    for seed in range(case.references):
-        torch.manual_seed(seed)
-        model = plain_module(case)
-        optimizer = torch.optim.Adam(model.parameters(), lr=LR, fused=True)
-        for _ in range(case.epochs):
-            order_N = torch.randperm(case.rows)
-            for start in range(0, case.rows - case.batch + 1, case.batch):
-                chosen_B = order_N[start : start + case.batch]
-                optimizer.zero_grad(set_to_none=True)
-                nn.functional.cross_entropy(model(x[chosen_B]), rows.y_N[chosen_B]).backward()
-                optimizer.step()
-
-
-def plain_module(case: Case) -> nn.Module:
-    """Build what a person would write; for the CNN the module that goodfit trains."""
-    if not isinstance(case.network, MLP):
-        return case.network.build(case.sizes)
-    widths = (int(np.prod(case.inputs)), *case.network.widths)
-    hidden = [[nn.Linear(*ends), nn.ReLU()] for ends in itertools.pairwise(widths)]
-    return nn.Sequential(*itertools.chain(*hidden), nn.Linear(widths[-1], case.outputs))
+    train_stacked(short, split)
 
 
 def show(rows: Sequence[dict[str, Any]], *, threads: int) -> None:
     """Print the table, with the range of the repetitions behind each median."""
-    table = Table("structure, batch", "K", "plain loop, us", "goodfit, us", "ratio", "asked for")
+    table = Table(
+        "structure, batch", "K", "plain loop, us", "goodfit, us", "ratio", "better way, us", "asked for"
+    )
     for row in rows:
+        # where a structure has two ways, the better one is what is asked for
+        better = row["better_way_us"]
+        asked = f"{row['target']:.2f}" + (f" (is {better / row['goodfit_us']:.2f})" if better else "")
         table.add_row(
             f"{row['structure']}, {row['batch']}",
             str(row["k"]),
-            "{} ({}-{})".format(row["reference_us"], *row["reference_spread_us"]),
-            "{} ({}-{})".format(row["goodfit_us"], *row["goodfit_spread_us"]),
+            *(
+                "{} ({}-{})".format(row[f"{way}_us"], *row["spreads_us"][way])
+                for way in ("reference", "goodfit")
+            ),
             f"{row['ratio']:.2f}",
-            f"{row['target']:.2f}" if row["target"] else "",
+            str(better or ""),
+            asked,
         )
-    console = Console(width=110)
+    console = Console(width=130)
     console.print(table)
     console.print(f"CPU time per network and step, {threads} thread(s); median (lowest-highest).")
+
+
+def show_others(rows: Sequence[dict[str, Any]]) -> None:
+    """Print the other ways beside goodfit, and which of them are absent."""
+    found = [other.name for other in OTHERS if other.is_installed]
+    table = Table("structure, batch", "K", "goodfit, us", *TWO_WAYS, *found)
+    for row in rows:
+        medians = row["medians_us"]
+        cells = [str(medians.get(name, "")) for name in ("goodfit", *TWO_WAYS, *found)]
+        table.add_row(f"{row['structure']}, {row['batch']}", str(row["k"]), *cells)
+    console = Console(width=130)
+    console.print(table)
+    absent = [other.name for other in OTHERS if not other.is_installed]
+    console.print("Empty where a way cannot train the structure.")
+    if absent:
+        console.print(f"Not installed, and so not measured: {', '.join(absent)}.")
+
+
+def show_growth(*, threads: int) -> None:
+    """Print the growth, draw it, and write its record."""
+
+    def time_of(case: Case) -> float:
+        split = make_split(case)
+        return step_us(lambda: train_stacked(case, split), case) or math.nan
+
+    warm_up(CASES[0])
+    grown = grow(time_of)
+    for word, points in grown.items():
+        line = ", ".join(f"{point['size']}: {point['network_ms']:g} ms" for point in points)
+        print(f"{word}: {line}; exponent at the end {slope(points):.2f}")
+    print(draw(grown))
+    print(write_results("stacking-growth", {"threads": threads, "grown": grown}))
 
 
 if __name__ == "__main__":

@@ -33,7 +33,8 @@ def evaluation_of(split, loss, fold=None):
 def test_losses_and_scores_are_those_of_the_plain_module(loss, fold):
     split = make_split(cardinalities=(4,))
     looking, population, pool = evaluation_of(split, loss, fold)
-    measured, final = looking.measure(), looking.final()
+    measured = looking.measure()
+    final = looking.final(measured, torch.arange(2))
     for k, candidate in enumerate(population):
         module = build_module(candidate, split).eval()
         for part, rows_N in (("train", pool.sample_KN()[k]), ("validation", pool.watch_KN[k])):
@@ -44,10 +45,10 @@ def test_losses_and_scores_are_those_of_the_plain_module(loss, fold):
             expected = loss.rows(scores_1NO, y_N.unsqueeze(0)).mean().item()
             assert getattr(measured, f"{part}_loss_K")[k].item() == pytest.approx(expected)
             assert getattr(measured, f"{part}_score_K")[k].item() == pytest.approx(right_N.mean())
-            assert np.array_equal(getattr(final, f"{part}_scores_KN")[k], right_N)
-            predicted = final.predicted_train_KNO if part == "train" else final.predicted_KNO
+            assert np.array_equal(getattr(final, f"{part}_scores_MN")[k], right_N)
+            predicted = final.predicted_train_MNO if part == "train" else final.predicted_MNO
             np.testing.assert_allclose(predicted[k], scores_1NO[0].softmax(-1).numpy(), rtol=1e-9)
-        assert np.array_equal(final.train_y_KN[k], pool.y_N[pool.sample_KN()[k]].numpy())
+        assert np.array_equal(final.train_y_MN[k], pool.y_N[pool.sample_KN()[k]].numpy())
 
 
 @pytest.mark.parametrize("loss", [make_plan().loss, WEIGHTED], ids=["plain", "weighted"])
@@ -65,6 +66,21 @@ def test_rows_in_small_pieces_measure_the_same(loss, monkeypatch):
     assert cuts == [48, 24]
     for name in ("train_loss_K", "train_score_K", "validation_loss_K", "validation_score_K"):
         torch.testing.assert_close(getattr(pieces, name), getattr(whole, name), rtol=1e-12, atol=0)
+
+
+@pytest.mark.parametrize("limit", [10, 24, 100])
+def test_the_last_point_of_a_curve_is_not_computed_again(limit, monkeypatch):
+    monkeypatch.setattr(evaluation, "CURVE_ROWS", limit)
+    looking, _, pool = evaluation_of(make_split(), make_plan().loss)
+    measured, asked = looking.measure(), []
+    with torch.no_grad():
+        anew = looking._look(pool.watch_KN)
+    look = looking._look
+    monkeypatch.setattr(looking, "_look", lambda rows_KN: asked.append(rows_KN.shape[1]) or look(rows_KN))
+    final = looking.final(measured, torch.tensor([1]))
+    assert asked == ([24] if limit < 24 else [])  # rows beyond the curve have not been seen
+    assert np.array_equal(final.predicted_MNO, anew.predicted_KNO[1:].numpy())
+    assert np.array_equal(final.validation_scores_MN, anew.score_KN[1:].numpy())
 
 
 def test_pieces_cover_all_rows_within_the_limit():

@@ -9,6 +9,7 @@ from tests.engine.conftest import make_plan, make_split
 
 from goodfit.engine.candidate import Candidate
 from goodfit.engine.construction import build_backend, sizes_of
+from goodfit.engine.evaluation import Evaluation, Look, Measured
 from goodfit.engine.keeping import AveragedWeights, BestWeights
 from goodfit.engine.loop import train
 from goodfit.nets.mlp import MLP
@@ -29,16 +30,25 @@ def shift(backend, amount):
         stacked += torch.tensor(amount).to(stacked)
 
 
+def seen(*numbers):
+    """A point of the curves, with one number for each candidate in every place."""
+    column_K11 = torch.tensor(numbers).view(-1, 1, 1)
+    look = Look(predicted_KNO=column_K11, loss_KN=column_K11[..., 0], score_KN=column_K11[..., 0])
+    return Measured(train=look.of(torch.arange(len(numbers))), watched=look.of(torch.arange(len(numbers))))
+
+
 class TestBestWeights:
     def test_only_those_that_improved_are_remembered_with_their_buffers(self):
         backend = stack_of(3)
         start_KP, start_KU = backend.flat_KP.clone(), backend.buffers["layers.0.norm.running_mean"].clone()
         best = BestWeights(backend)
         shift(backend, 1.0)
-        best.remember(torch.tensor([True, False, True]))
+        best.remember(torch.tensor([True, False, True]), seen(0.0, 0.0, 0.0))
         shift(backend, 1.0)
-        best.remember(torch.tensor([True, False, False]))
+        best.remember(torch.tensor([True, False, False]), seen(1.0, 1.0, 1.0))
         shift(backend, 1.0)
+        for look in (best.seen.train, best.seen.watched):
+            assert look.predicted_KNO.flatten().tolist() == [1.0, 0.0, 0.0]
         steps_K1 = torch.tensor([[2.0], [0.0], [1.0]])
         torch.testing.assert_close(best.flat_KP, start_KP + steps_K1)
         torch.testing.assert_close(best.buffers["layers.0.norm.running_mean"], start_KU + steps_K1)
@@ -55,7 +65,7 @@ class TestBestWeights:
         assert torch.equal(best.flat_KP, before_KP[index_M])
         assert all(torch.equal(best.buffers[name], before[name][index_M]) for name in before)
         shift(backend, 1.0)
-        best.remember(torch.tensor([False, True]))
+        best.remember(torch.tensor([False, True]), seen(0.0, 0.0))
         assert torch.equal(best.flat_KP[0], before_KP[2])
         torch.testing.assert_close(best.flat_KP[1], before_KP[0] + 1)
 
@@ -121,3 +131,19 @@ def test_averaged_weights_are_those_that_are_measured():
     assert not np.allclose(together[0].predicted_NO, together[1].predicted_NO)
     last_loss = -np.log(together[1].predicted_NO[np.arange(24), split.validation.y_N.numpy()]).mean()
     assert together[1].history.validation_loss[-1] == pytest.approx(last_loss, rel=1e-5)
+
+
+def test_no_row_is_looked_at_twice_at_the_end(monkeypatch):
+    """Neither by those who stop early nor by those who finish; a point is looked at once, for all."""
+    looks = []
+    look = Evaluation._look
+    monkeypatch.setattr(
+        Evaluation, "_look", lambda self, rows_KN: looks.append(rows_KN.shape[0]) or look(self, rows_KN)
+    )
+    plan = make_plan(network=BATCH_NORM, epochs=12, batch_size=8)
+    stops = make_plan(network=BATCH_NORM, epochs=12, batch_size=8, rule="adam", lr=0.5, patience=1)
+    population = [Candidate(arm=arm, seed=0, plan=p) for arm, p in (("stays", plan), ("stops", stops))]
+    stayed, stopped = train(population, make_split(24, 60))
+    assert stopped.history.ending == "stopped early"
+    assert len(looks) == 2 * len(stayed.history.epochs)
+    assert looks.count(2) == 2 * len(stopped.history.epochs)

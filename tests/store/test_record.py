@@ -112,6 +112,20 @@ def test_a_record_without_a_field_names_the_field(fitted):
         decode_run(json.dumps(values).encode())
 
 
+def test_a_record_from_before_ways_were_chosen_is_read():
+    runs = (any_of(Run, random.Random(seed)) for seed in range(100))
+    values = next(v for v in (json.loads(encode_run(run)) for run in runs) if _histories(v))
+    values["format"] = FORMAT
+    for history in _histories(values):
+        del history["choice"]
+    read = decode_run(json.dumps(values).encode())
+    assert all(history.choice is None for arm in read.arms for history in arm.histories)
+
+
+def _histories(values):
+    return [history for arm in values["arms"] for history in arm["histories"]]
+
+
 @pytest.mark.parametrize(
     ("place", "why"), [("absent", "does not exist"), ("empty", "holds no run.json"), ("file", "is a file")]
 )

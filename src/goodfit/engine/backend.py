@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from goodfit.engine.losses import Loss
 from goodfit.engine.noise import Streams
+from goodfit.errors import ShapeError
 from goodfit.tensors import Layout, flatten_parameters, unflatten_row, views
 
 LayerWatcher = Callable[[str, str, Tensor], None]
@@ -130,7 +131,11 @@ class Backend(abc.ABC):
 
     @abc.abstractmethod
     def gradients(self, loss_K: Tensor) -> Tensor:
-        """Differentiate each candidate's loss for its own parameters; a new tensor ``(K, P)``."""
+        """Differentiate each candidate's loss for its own parameters; a new tensor ``(K, P)``.
+
+        Raises:
+            ShapeError: There is not one loss for each candidate.
+        """
 
     def loss_gradients(
         self,
@@ -190,12 +195,20 @@ def leaves(flat_KP: Tensor, layout: Layout) -> dict[str, Tensor]:
     return {name: view.detach().requires_grad_() for name, view in views(flat_KP, layout).items()}
 
 
-def gradients_of(loss_K: Tensor, parameters: Sequence[Tensor]) -> list[Tensor]:
+def gradients_of(loss_K: Tensor, parameters: Sequence[Tensor], *, num_candidates: int) -> list[Tensor]:
     """Differentiate the sum of the losses for each parameter.
 
     Candidates share no parameter, so the gradient of the sum is each one's own. A parameter
     that the losses do not depend on has gradient zero.
+
+    Raises:
+        ShapeError: There is not one loss for each candidate.
     """
+    if loss_K.shape != (num_candidates,):
+        raise ShapeError(
+            f"the losses of {num_candidates} candidates have shape {tuple(loss_K.shape)}",
+            fix=f"give one number for each candidate, shape ({num_candidates},), such as loss_KN.mean(-1)",
+        )
     found = torch.autograd.grad(loss_K.sum(), parameters, allow_unused=True)
     return [torch.zeros_like(p) if g is None else g for p, g in zip(parameters, found, strict=True)]
 

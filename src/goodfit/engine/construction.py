@@ -1,7 +1,8 @@
-"""Build the modules of a stack, each from its own seed, and choose how to compute them."""
+"""Build the modules of a stack, each from its own seed, and put them behind one flat buffer."""
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 from functools import lru_cache
 
@@ -10,7 +11,9 @@ from torch import nn
 
 from goodfit.data.split import Split
 from goodfit.engine.backend import Backend
+from goodfit.engine.batched import Batched
 from goodfit.engine.candidate import Candidate
+from goodfit.engine.history import Way
 from goodfit.engine.one_by_one import OneByOne
 from goodfit.engine.plan import Plan
 from goodfit.engine.stacked import Stacked
@@ -50,10 +53,29 @@ def build_module(candidate: Candidate, split: Split) -> nn.Module:
         )
 
 
-def build_backend(candidates: Sequence[Candidate], split: Split) -> Backend:
-    """Build all candidates of one structure and put them behind one flat buffer."""
+def build_backend(candidates: Sequence[Candidate], split: Split, *, way: Way | None = None) -> Backend:
+    """Build all candidates of one structure and put them behind one flat buffer.
+
+    Args:
+        candidates: At least one.
+        split: The data.
+        way: How they are computed; by default by hand where that is written, else one by one.
+    """
     modules = [build_module(candidate, split) for candidate in candidates]
     plan = candidates[0].plan
-    if isinstance(plan.network, MLP):
+    if isinstance(plan.network, MLP) and way in (None, "stacked"):
         return Stacked(plan.network, modules, dtype=PRECISIONS[plan.precision])
+    if way == "batched":
+        return Batched(modules, _with_every_dropout(candidates, split))
     return OneByOne(modules)
+
+
+def _with_every_dropout(candidates: Sequence[Candidate], split: Split) -> nn.Module:
+    """Build a module that has a dropout wherever one of the candidates has one."""
+    plans = [candidate.plan for candidate in candidates]
+    plan = dataclasses.replace(
+        plans[0],
+        dropout=max(plan.dropout for plan in plans),
+        input_dropout=max(plan.input_dropout for plan in plans),
+    )
+    return build_module(dataclasses.replace(candidates[0], plan=plan), split)

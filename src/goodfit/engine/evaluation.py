@@ -1,6 +1,6 @@
 """Measure a stack on rows it learns from and rows it is watched on, in evaluation mode.
 
-Letters: K candidates, N rows, O outputs.
+Letters: K candidates, M of them that are chosen, N rows, O outputs.
 """
 
 from __future__ import annotations
@@ -20,24 +20,78 @@ CURVE_ROWS = 2000
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
-class Measured:
-    """One point of the learning curves, for every candidate in the stack."""
+class Look:
+    """What was seen of some rows, for every candidate in the stack."""
 
-    train_loss_K: Tensor
-    train_score_K: Tensor
-    validation_loss_K: Tensor
-    validation_score_K: Tensor
+    predicted_KNO: Tensor
+    loss_KN: Tensor
+    score_KN: Tensor
+
+    def of(self, chosen_M: Tensor) -> Look:
+        """Pick candidates by number, or by a mask."""
+        predicted_MNO, loss_MN, score_MN = (seen[chosen_M] for seen in self._parts())
+        return Look(predicted_KNO=predicted_MNO, loss_KN=loss_MN, score_KN=score_MN)
+
+    def put(self, chosen_K: Tensor, other: Look) -> None:
+        """Overwrite what was seen of some candidates in place."""
+        for seen, newer in zip(self._parts(), other._parts(), strict=True):
+            seen[chosen_K] = newer[chosen_K]
+
+    def _parts(self) -> tuple[Tensor, Tensor, Tensor]:
+        return self.predicted_KNO, self.loss_KN, self.score_KN
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
+class Measured:
+    """One point of the learning curves, for every candidate in the stack.
+
+    Attributes:
+        train: The sampled training rows.
+        watched: The watched rows, at most :data:`CURVE_ROWS` of them.
+    """
+
+    train: Look
+    watched: Look
+
+    @property
+    def train_loss_K(self) -> Tensor:
+        """Loss on the sampled training rows."""
+        return self.train.loss_KN.mean(1)
+
+    @property
+    def train_score_K(self) -> Tensor:
+        """Score on them."""
+        return self.train.score_KN.mean(1)
+
+    @property
+    def validation_loss_K(self) -> Tensor:
+        """Loss on the watched rows."""
+        return self.watched.loss_KN.mean(1)
+
+    @property
+    def validation_score_K(self) -> Tensor:
+        """Score on them."""
+        return self.watched.score_KN.mean(1)
+
+    def of(self, chosen_M: Tensor) -> Measured:
+        """Pick candidates by number, or by a mask."""
+        return Measured(train=self.train.of(chosen_M), watched=self.watched.of(chosen_M))
+
+    def put(self, chosen_K: Tensor, other: Measured) -> None:
+        """Overwrite what was seen of some candidates in place."""
+        self.train.put(chosen_K, other.train)
+        self.watched.put(chosen_K, other.watched)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
 class Final:
-    """Row by row results at the end of a training."""
+    """Row by row results of candidates whose training is over."""
 
-    predicted_KNO: np.ndarray
-    predicted_train_KNO: np.ndarray
-    train_y_KN: np.ndarray
-    train_scores_KN: np.ndarray
-    validation_scores_KN: np.ndarray
+    predicted_MNO: np.ndarray
+    predicted_train_MNO: np.ndarray
+    train_y_MN: np.ndarray
+    train_scores_MN: np.ndarray
+    validation_scores_MN: np.ndarray
 
 
 class Evaluation:
@@ -55,27 +109,30 @@ class Evaluation:
     @torch.no_grad()
     def measure(self) -> Measured:
         """Measure one point of every learning curve."""
-        train = self._look(self._pool.sample_KN())
-        watched = self._look(self._pool.watch_KN[:, :CURVE_ROWS])
         return Measured(
-            train_loss_K=train[1].mean(1),
-            train_score_K=train[2].mean(1),
-            validation_loss_K=watched[1].mean(1),
-            validation_score_K=watched[2].mean(1),
+            train=self._look(self._pool.sample_KN()),
+            watched=self._look(self._pool.watch_KN[:, :CURVE_ROWS]),
         )
 
     @torch.no_grad()
-    def final(self) -> Final:
-        """Score every watched row and the sampled training rows."""
-        sample_KN = self._pool.sample_KN()
-        predicted_KNO, _, scores_KN = self._look(self._pool.watch_KN)
-        predicted_train_KNO, _, train_scores_KN = self._look(sample_KN)
+    def final(self, seen: Measured, index_M: Tensor) -> Final:
+        """Score every watched row and the sampled training rows of some candidates.
+
+        Args:
+            seen: A point of the curves at the very weights that the stack has now. It is not computed again,
+                unless there are more watched rows than a curve looks at.
+            index_M: Who they are.
+        """
+        watched = seen.watched
+        if self._pool.watch_KN.shape[1] > CURVE_ROWS:
+            watched = self._look(self._pool.watch_KN)
+        train, watched = seen.train.of(index_M), watched.of(index_M)
         return Final(
-            predicted_KNO=predicted_KNO.numpy(),
-            predicted_train_KNO=predicted_train_KNO.numpy(),
-            train_y_KN=self._pool.y_N[sample_KN].numpy(),
-            train_scores_KN=train_scores_KN.numpy(),
-            validation_scores_KN=scores_KN.numpy(),
+            predicted_MNO=watched.predicted_KNO.numpy(),
+            predicted_train_MNO=train.predicted_KNO.numpy(),
+            train_y_MN=self._pool.y_N[self._pool.sample_KN()[index_M]].numpy(),
+            train_scores_MN=train.score_KN.numpy(),
+            validation_scores_MN=watched.score_KN.numpy(),
         )
 
     def probe_rows(self, num_rows: int) -> tuple[Batch, Tensor]:
@@ -86,8 +143,7 @@ class Evaluation:
     def _gather(self, rows_KN: Tensor) -> Batch:
         return self._pool.shared(rows_KN[0]) if self._pool.same_rows else self._pool.batch(rows_KN)
 
-    def _look(self, rows_KN: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Predictions, losses and scores of the given rows."""
+    def _look(self, rows_KN: Tensor) -> Look:
         floats = self._backend.num_candidates * self._backend.widest
         chunks = [
             self._backend.scores(self._gather(rows_KN[:, rows]))
@@ -96,5 +152,8 @@ class Evaluation:
         # class weights are relative to all rows of a mean, so the loss must not see one chunk at a time
         scores_KNO, y_KN = torch.cat(chunks, dim=1), self._pool.targets(rows_KN)
         predicted_KNO = self._loss.predict(scores_KNO)
-        scores_KN = row_scores(predicted_KNO, y_KN, kind=self._loss.kind)
-        return predicted_KNO, self._loss.rows(scores_KNO, y_KN), scores_KN
+        return Look(
+            predicted_KNO=predicted_KNO,
+            loss_KN=self._loss.rows(scores_KNO, y_KN),
+            score_KN=row_scores(predicted_KNO, y_KN, kind=self._loss.kind),
+        )

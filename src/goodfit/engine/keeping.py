@@ -9,22 +9,37 @@ import torch
 from torch import Tensor
 
 from goodfit.engine.backend import Backend
+from goodfit.engine.evaluation import Measured
 
 
 class BestWeights:
-    """The weights at each candidate's lowest validation loss.
+    """The weights at each candidate's lowest validation loss, and what was seen of them.
 
     Args:
         backend: The stack to copy from.
+
+    Attributes:
+        seen: The point of the curves at these weights, once there is one.
     """
+
+    seen: Measured | None = None
 
     def __init__(self, backend: Backend) -> None:
         self._backend = backend
         self.flat_KP = backend.flat_KP.detach().clone()
         self.buffers = {name: stacked.clone() for name, stacked in backend.buffers.items()}
 
-    def remember(self, improved_K: Tensor) -> None:
-        """Copy the weights of the candidates that have just improved."""
+    def remember(self, improved_K: Tensor, measured: Measured) -> None:
+        """Copy what belongs to the candidates that have just improved.
+
+        Args:
+            improved_K: Which they are; at the first call all, to start from.
+            measured: What was seen of all; what is kept is written over later.
+        """
+        if self.seen is None:
+            self.seen = measured
+        else:
+            self.seen.put(improved_K, measured)
         self.flat_KP[improved_K] = self._backend.flat_KP.detach()[improved_K]
         for name, stacked in self._backend.buffers.items():
             self.buffers[name][improved_K] = stacked[improved_K]
@@ -32,6 +47,7 @@ class BestWeights:
     def keep(self, index_M: Tensor) -> None:
         """Forget the candidates that left."""
         self.flat_KP = self.flat_KP[index_M]
+        self.seen = None if self.seen is None else self.seen.of(index_M)
         self.buffers = {name: stacked[index_M] for name, stacked in self.buffers.items()}
 
 

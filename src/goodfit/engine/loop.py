@@ -12,8 +12,10 @@ from collections.abc import Callable, Sequence
 
 from goodfit.data.split import Split
 from goodfit.engine.candidate import Candidate, Trained
+from goodfit.engine.choice import choose
 from goodfit.engine.construction import num_parameters
 from goodfit.engine.plan import Plan
+from goodfit.engine.population import check_population
 from goodfit.engine.stack import Stack
 from goodfit.engine.workers import Job, Workers
 from goodfit.nets.mlp import MLP
@@ -38,7 +40,9 @@ def train(
     """Train every candidate and measure it.
 
     Candidates of one structure (:attr:`Plan.structure`) share a stack; the numbers of each are those it
-    would get alone. Stacks too large for memory are cut into waves.
+    would get alone. Stacks too large for memory are cut into waves. Where a stack can be computed in more
+    than one way, a few steps of each are measured if there is a deadline, since the clock then decides the
+    numbers anyway; without one the choice is the same on every run (:mod:`goodfit.engine.choice`).
 
     Args:
         candidates: The population, in any order.
@@ -50,17 +54,25 @@ def train(
 
     Returns:
         What became of each candidate, in the order given.
+
+    Raises:
+        PlanError: Two candidates have the same name, or one has no update rule.
     """
+    check_population(candidates)
     waves = _waves(candidates, split, hands=1 if workers is None else 1 + workers.count)
-    jobs = [(number, [candidates[i] for i in wave]) for number, wave in enumerate(waves)]
+    is_timed = deadline < math.inf
+    jobs = []
+    for number, wave in enumerate(waves):
+        members = [candidates[i] for i in wave]
+        jobs.append((number, members, choose(members, split, measure=is_timed)))
     clock = _Clock(
         total=len(candidates), deadline=deadline, hands=1 if workers is None else 1 + workers.count
     )
 
     def run_here(job: Job) -> list[Trained]:
-        _, wave = job
+        _, wave, choice = job
         until, report = clock.start(len(wave), progress)
-        return Stack(wave, split).run(deadline=until, progress=report)
+        return Stack(wave, split, choice).run(deadline=until, progress=report)
 
     if workers is None or len(jobs) == 1:
         done = {job[0]: run_here(job) for job in jobs}
@@ -104,8 +116,8 @@ def measure_pace(candidates: Sequence[Candidate], split: Split, *, seconds: floa
         Seconds of one epoch of the whole population, evaluation included.
     """
     return sum(
-        Stack([candidates[i] for i in wave], split).pace(seconds=seconds)
-        for wave in _waves(candidates, split, hands=1)
+        Stack(members, split, choose(members, split, measure=True)).pace(seconds=seconds)
+        for members in ([candidates[i] for i in wave] for wave in _waves(candidates, split, hands=1))
     )
 
 

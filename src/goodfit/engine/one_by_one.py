@@ -9,6 +9,8 @@ import torch
 from torch import Tensor, nn
 
 from goodfit.engine.backend import Backend, Batch, Dropout, LayerWatcher, gradients_of
+from goodfit.engine.drawing import seeded
+from goodfit.engine.losses import Loss
 from goodfit.nets.activations import name_of
 from goodfit.tensors import views
 
@@ -47,9 +49,38 @@ class OneByOne(Backend):
                 owner, _, last = name.rpartition(".")
                 module.get_submodule(owner)._buffers[last] = self.buffers[name][k]
 
+    def weights(self, k: int) -> dict[str, Tensor]:
+        """Copy one candidate's state, tied parameters under each of their names."""
+        return {name: tensor.detach().clone() for name, tensor in self._modules[k].state_dict().items()}
+
+    def loss_gradients(
+        self,
+        batch: Batch,
+        y_KN: Tensor,
+        *,
+        loss: Loss,
+        smoothing_K1: Tensor | None = None,
+        dropout: Dropout | None = None,
+    ) -> Tensor:
+        """Differentiate as :meth:`Backend.loss_gradients` says."""
+        found_KP = super().loss_gradients(batch, y_KN, loss=loss, smoothing_K1=smoothing_K1, dropout=dropout)
+        self._follow()
+        return found_KP
+
+    @torch.no_grad()
+    def _follow(self) -> None:
+        """Take over the buffers that a forward pass has replaced, once no graph needs the old ones."""
+        for k, module in enumerate(self._modules):
+            for name, buffer in list(module.named_buffers()):
+                own = self.buffers[name][k]
+                if buffer.data_ptr() != own.data_ptr():
+                    owner, _, last = name.rpartition(".")
+                    module.get_submodule(owner)._buffers[last] = own.copy_(buffer)
+
     def gradients(self, loss_K: Tensor) -> Tensor:
         """Differentiate as :meth:`Backend.gradients` says, one module's loss after the other."""
-        found = gradients_of(loss_K, [p for module in self._modules for p in _trainable(module)])
+        parameters = [p for module in self._modules for p in _trainable(module)]
+        found = gradients_of(loss_K, parameters, num_candidates=self.num_candidates)
         return torch.cat([g.flatten() for g in found]).view_as(self.flat_KP)
 
     def scores(
@@ -78,8 +109,7 @@ class OneByOne(Backend):
         if seed is None:
             return module(x, codes) if self._takes_codes else module(x)
         # a module draws from torch's own stream: give it the candidate's for the length of one forward pass
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
+        with seeded(seed):
             return module(x, codes) if self._takes_codes else module(x)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from numbers import Real
 from typing import Literal
 
 from goodfit.engine.losses import Loss
@@ -11,6 +12,8 @@ from goodfit.errors import PlanError
 from goodfit.nets.network import Network, Sizes
 from goodfit.rules.base import Rule
 from goodfit.rules.schedules import Constant, Schedule
+
+_SHARES = ("dropout", "input_dropout", "label_smoothing", "averaging")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -60,11 +63,13 @@ class Plan:
     ensemble: bool = False
 
     def __post_init__(self) -> None:
+        for name in ("epochs", "batch_size", "l1", "l2", "clip_norm", *_SHARES):
+            _require(self, name, isinstance(getattr(self, name), Real), "one number for each candidate")
         for name in ("epochs", "batch_size"):
             _require(self, name, getattr(self, name) >= 1, "at least 1")
         for name in ("l1", "l2"):
             _require(self, name, getattr(self, name) >= 0, "at least 0")
-        for name in ("dropout", "input_dropout", "label_smoothing", "averaging"):
+        for name in _SHARES:
             _require(self, name, 0 <= getattr(self, name) < 1, "at least 0 and below 1")
         _require(self, "clip_norm", self.clip_norm > 0, "above 0")
         _require(self, "precision", self.precision in ("float32", "bfloat16"), "float32 or bfloat16")

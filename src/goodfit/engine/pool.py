@@ -62,6 +62,8 @@ class Pool:
 
     def sample_KN(self) -> Tensor:
         """Row numbers of the training rows on which each candidate is scored."""
+        if self.same_rows:
+            return self.learn_KN[:1, self._sample_N].expand(len(self.learn_KN), -1)
         return self.learn_KN[:, self._sample_N]
 
     def batch(self, rows_KB: Tensor) -> Batch:

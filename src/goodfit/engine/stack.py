@@ -18,11 +18,12 @@ from goodfit.engine.candidate import Candidate, Trained
 from goodfit.engine.construction import build_backend, sizes_of
 from goodfit.engine.curves import Curves
 from goodfit.engine.descent import Descent
-from goodfit.engine.evaluation import Evaluation
-from goodfit.engine.history import Ending, History, curve
+from goodfit.engine.evaluation import Evaluation, Measured
+from goodfit.engine.history import Choice, Ending, History, curve
 from goodfit.engine.keeping import AveragedWeights, BestWeights
 from goodfit.engine.noise import Streams
 from goodfit.engine.pool import Pool
+from goodfit.engine.population import check_stack
 from goodfit.engine.probes import PROBE_ROWS, Probes
 
 MEASURED_EPOCHS = 50
@@ -37,14 +38,21 @@ class Stack:
     Args:
         candidates: At least one; equal rules next to each other.
         split: The data.
+        choice: How they are computed (see :mod:`goodfit.engine.choice`).
+
+    Raises:
+        PlanError: There is no candidate, or two are of different structures.
     """
 
-    def __init__(self, candidates: Sequence[Candidate], split: Split) -> None:
-        self._candidates, self._split = list(candidates), split
+    _seen: Measured
+
+    def __init__(self, candidates: Sequence[Candidate], split: Split, choice: Choice) -> None:
+        check_stack(candidates)
+        self._candidates, self._split, self._choice = list(candidates), split, choice
         self._plan = candidates[0].plan
         self._members = list(range(len(candidates)))
         self._pool = Pool(split, candidates)
-        self._backend = build_backend(candidates, split)
+        self._backend = build_backend(candidates, split, way=choice.way)
         num_rows = self._pool.learn_KN.shape[1]
         self._batch_size = min(self._plan.batch_size, num_rows)
         self._steps_per_epoch = num_rows // self._batch_size
@@ -98,6 +106,13 @@ class Stack:
             self._finish(range(len(self._members)), "finished" if in_time else "out of time")
         return [self._trained[k] for k in range(len(self._candidates))]
 
+    def rehearse(self) -> float:
+        """Take a step and tell its seconds; the stack is spent afterwards."""
+        rows_KN = self._rows_of_epoch()
+        start = time.monotonic()
+        self._step(rows_KN, 0)
+        return time.monotonic() - start
+
     def pace(self, *, seconds: float) -> float:
         """Measure the seconds of one epoch with its share of evaluation; the stack is spent afterwards."""
         rows_KN = self._rows_of_epoch()
@@ -147,9 +162,10 @@ class Stack:
 
     def _measure(self, epoch: int) -> None:
         with self._showing(None if self._averaged is None else self._averaged.flat_KP):
-            improved_K = self._curves.add(epoch, self._evaluation.measure(), self._members)
+            self._seen = self._evaluation.measure()
+            improved_K = self._curves.add(epoch, self._seen, self._members)
             if self._best is not None:
-                self._best.remember(improved_K)
+                self._best.remember(improved_K, self._seen)
         every = max(1, round(self._plan.epochs / PROBED_EPOCHS))
         if epoch % every == 0 or epoch in (1, 2, 4):
             self._probes.probe(epoch, change_KP=self._change_KP, members=self._members)
@@ -191,24 +207,25 @@ class Stack:
         for streams in self._streams.values():
             streams.keep(places)
         self._change_KP = None if self._change_KP is None else self._change_KP[index_M]
+        self._seen = self._seen.of(index_M)
         self._read_rates()
 
     def _finish(self, places: Sequence[int], ending: Ending) -> None:
         if not places:
             return
         with self._showing(*self._handed_over()):
-            final = self._evaluation.final()
-            for place in places:
+            final = self._evaluation.final(self._seen_of_handed_over(), torch.tensor(places))
+            for row, place in enumerate(places):
                 k = self._members[place]
                 self._trained[k] = Trained(
                     candidate=self._candidates[k],
                     history=self._history(k, ending),
                     weights=self._backend.weights(place),
-                    predicted_NO=final.predicted_KNO[place],
-                    predicted_train_NO=final.predicted_train_KNO[place],
-                    train_y_N=final.train_y_KN[place],
-                    train_scores_N=final.train_scores_KN[place],
-                    validation_scores_N=final.validation_scores_KN[place],
+                    predicted_NO=final.predicted_MNO[row],
+                    predicted_train_NO=final.predicted_train_MNO[row],
+                    train_y_N=final.train_y_MN[row],
+                    train_scores_N=final.train_scores_MN[row],
+                    validation_scores_N=final.validation_scores_MN[row],
                 )
 
     def _handed_over(self) -> tuple[Tensor, dict[str, Tensor]]:
@@ -216,12 +233,21 @@ class Stack:
         last_KP = self._backend.flat_KP if self._averaged is None else self._averaged.flat_KP
         flat_KP, buffers = last_KP.detach().clone(), self._backend.copied_buffers()
         if self._best is not None:
-            waits = [self._candidates[k].plan.patience is not None for k in self._members]
-            waits_K = torch.tensor(waits)
+            waits_K = self._waits_K()
             flat_KP[waits_K] = self._best.flat_KP[waits_K]
             for name, stacked in buffers.items():
                 stacked[waits_K] = self._best.buffers[name][waits_K]
         return flat_KP, buffers
+
+    def _seen_of_handed_over(self) -> Measured:
+        if self._best is None or self._best.seen is None:
+            return self._seen
+        # the best of those who do not wait for a better one is never asked for
+        self._best.seen.put(~self._waits_K(), self._seen)
+        return self._best.seen
+
+    def _waits_K(self) -> Tensor:
+        return torch.tensor([self._candidates[k].plan.patience is not None for k in self._members])
 
     def _history(self, k: int, ending: Ending) -> History:
         candidate, plan = self._candidates[k], self._candidates[k].plan
@@ -250,6 +276,7 @@ class Stack:
             best_epoch=best_epoch,
             ending=ending,
             seconds=self._seconds,
+            choice=self._choice,
         )
 
     def _read_rates(self) -> None:

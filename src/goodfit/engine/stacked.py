@@ -70,7 +70,7 @@ class Stacked(Backend):
 
     def gradients(self, loss_K: Tensor) -> Tensor:
         """Differentiate as :meth:`Backend.gradients` says."""
-        found = gradients_of(loss_K, list(self._parameters.values()))
+        found = gradients_of(loss_K, list(self._parameters.values()), num_candidates=self.num_candidates)
         return torch.cat([g_K.flatten(1) for g_K in found], dim=1)
 
     def scores(

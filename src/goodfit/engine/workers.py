@@ -22,12 +22,14 @@ from loky import get_reusable_executor
 
 from goodfit.data.split import Rows, Split
 from goodfit.engine.candidate import Candidate, Trained
+from goodfit.engine.history import Choice
 from goodfit.engine.stack import Stack
 
 IDLE_SECONDS = 120
 """A process without work leaves after this time; until then the next run finds it warm."""
 
-Job = tuple[int, Sequence[Candidate]]
+Job = tuple[int, Sequence[Candidate], Choice]
+"""Number, candidates and way of a stack."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
@@ -84,7 +86,7 @@ class Workers:
         """Train stacks here and elsewhere until none is left.
 
         Args:
-            jobs: (number, candidates) of every stack, the largest first.
+            jobs: The stacks, the largest first.
             run_here: Trains one stack in this process.
             until: Deadline of the whole.
 
@@ -108,10 +110,11 @@ class Workers:
 
     def _feed(self, waiting: deque[Job], done: dict[int, list[Trained]], until: float) -> None:
         while (job := _next(waiting)) is not None:
-            number, candidates = job
+            number, candidates, choice = job
             try:
                 path = self._share(candidates[0].plan.inputs)
-                done[number] = self._executor.submit(_train_elsewhere, path, list(candidates), until).result()
+                sent = self._executor.submit(_train_elsewhere, path, list(candidates), choice, until)
+                done[number] = sent.result()
             except Exception:  # the process was killed or cannot unpickle the model: this one can do it
                 waiting.append(job)
                 return
@@ -146,14 +149,14 @@ def _warm_up() -> int:
 _mapped: dict[str, Any] = {}
 
 
-def _train_elsewhere(path: str, candidates: list[Candidate], until: float) -> list[Trained]:
+def _train_elsewhere(path: str, candidates: list[Candidate], choice: Choice, until: float) -> list[Trained]:
     """Run in another process: map the rows once, then train one stack on one thread."""
     torch.set_num_threads(1)
     if path not in _mapped:
         _mapped.clear()
         # the file was written by the process that started this one
         _mapped[path] = torch.load(path, mmap=True, weights_only=False)
-    return Stack(candidates, _mapped[path]).run(deadline=until, progress=lambda fraction: None)
+    return Stack(candidates, _mapped[path], choice).run(deadline=until, progress=lambda fraction: None)
 
 
 @contextlib.contextmanager

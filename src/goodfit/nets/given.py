@@ -58,8 +58,8 @@ class Given(Network):
 
         Raises:
             ModelError: The function is missing or raises, or its module is none, is not fresh, has no
-                parameters, cannot be run, has another number of outputs, or has no activation module for
-                an edit to reach.
+                parameters that learn, cannot be run, has another number of outputs, or has no activation
+                module for an edit to reach.
         """
         module = self._edit(self._make(sizes), sizes, dropout)
         return surgery.set_input_dropout(module, input_dropout).module if input_dropout else module
@@ -138,6 +138,11 @@ class Given(Network):
             raise ModelError(
                 f"the network of {self._name} has no parameters, so there is nothing to train",
                 fix="store its layers as attributes or in nn.ModuleList, not in a plain list",
+            )
+        if not any(parameter.requires_grad for parameter in module.parameters()):
+            raise ModelError(
+                f"every parameter of {self._name}'s network is frozen, so there is nothing to train",
+                fix="leave requires_grad on in the last layer at least",
             )
         return _CodesAsInputs(module, sizes.cardinalities) if sizes.cardinalities else module
 

@@ -13,6 +13,7 @@ import dataclasses
 import difflib
 import functools
 from collections.abc import Iterable, Mapping
+from numbers import Real
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from goodfit.errors import PlanError
@@ -155,6 +156,8 @@ def _rules() -> dict[str, type[Rule]]:
 
 
 def _check_range(name: str, value: float) -> None:
+    if not isinstance(value, Real):
+        raise PlanError(f"{name} is {value!r}", fix=f"give one {name} to each candidate")
     if name in _IN_UNIT_INTERVAL:
         is_fine, words = 0 <= value < 1, "at least 0 and below 1"
     elif name == "eps":

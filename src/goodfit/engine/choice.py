@@ -1,0 +1,109 @@
+"""Which way a stack is computed: by hand, batched by ``torch.func``, or one network after the other.
+
+Batching saves calls and costs copies: small networks gain from it, convolutions and large layers lose. Where
+time counts, real steps of each way are measured; where numbers must repeat, size decides, as in
+:mod:`goodfit.engine.threads`.
+
+Letters: K candidates, B rows of a batch, P parameters.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Hashable, Sequence
+
+import torch
+from torch import nn
+
+from goodfit.data.split import Split
+from goodfit.engine.candidate import Candidate
+from goodfit.engine.construction import build_module, num_parameters, sizes_of
+from goodfit.engine.history import Choice, Way
+from goodfit.engine.obstacle import obstacle_to_batching
+from goodfit.engine.stack import Stack
+from goodfit.nets.mlp import MLP
+
+FEWEST = 16
+"""Candidates from which batching pays for small networks."""
+SMALL_STEP = 500_000
+"""Parameters of a candidate times rows of a step up to which it pays, on the machines we measured."""
+FILLS_THE_MACHINE = (nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.RNNBase)
+"""Layers that ``torch.func`` batches by slower operations, or not at all."""
+WORTH_MEASURING = 200
+"""Steps of a training from which a few may be spent on measuring."""
+MEASURED_SECONDS = 0.3
+MEASURED_STEPS = (3, 20)
+
+_measured: dict[Hashable, Choice] = {}
+
+
+def choose(candidates: Sequence[Candidate], split: Split, *, measure: bool) -> Choice:
+    """Choose how a stack is computed.
+
+    Args:
+        candidates: The stack.
+        split: The data.
+        measure: Take a few steps of each way, and compare. Otherwise size decides, which gives the same
+            answer on every run.
+
+    Returns:
+        The choice. What was measured is remembered, and serves up to twice as many candidates.
+    """
+    plan = candidates[0].plan
+    if isinstance(plan.network, MLP):
+        return Choice(way="stacked", reason="its layers are batched by hand")
+    if len(candidates) == 1:
+        return Choice(way="one by one", reason="there is one network")
+    if not measure or _num_steps(candidates, split) < WORTH_MEASURING:
+        return _by_size(candidates, split)
+    size = (len(candidates).bit_length(), plan.batch_size, torch.get_num_threads())
+    key = (plan.network, plan.loss, sizes_of(plan, split), *size)
+    if key not in _measured:
+        _measured[key] = _by_time(candidates, split)
+    return _measured[key]
+
+
+def _by_size(candidates: Sequence[Candidate], split: Split) -> Choice:
+    plan = candidates[0].plan
+    step = num_parameters(plan, split) * plan.batch_size
+    if len(candidates) < FEWEST or step > SMALL_STEP:
+        return Choice(way="one by one", reason="batching pays for many small networks only")
+    if any(isinstance(part, FILLS_THE_MACHINE) for part in build_module(candidates[0], split).modules()):
+        return Choice(way="one by one", reason="convolutions and recurrent layers are faster alone")
+    obstacle = obstacle_to_batching(candidates, split)
+    return _alone(obstacle) if obstacle else Choice(way="batched", reason="its networks are many and small")
+
+
+def _by_time(candidates: Sequence[Candidate], split: Split) -> Choice:
+    obstacle = obstacle_to_batching(candidates, split)
+    if obstacle:
+        return _alone(obstacle)
+    seconds = _measure(candidates, split)
+    fastest = min(seconds, key=lambda way: seconds[way])
+    step_us = tuple((way, round(1e6 * taken / len(candidates), 1)) for way, taken in seconds.items())
+    return Choice(way=fastest, reason="it was faster when measured", step_us=step_us)
+
+
+def _alone(obstacle: str) -> Choice:
+    return Choice(way="one by one", reason=f"it cannot be batched: {obstacle}")
+
+
+def _measure(candidates: Sequence[Candidate], split: Split) -> dict[Way, float]:
+    """Time the least disturbed step of each way, in turn, so that a neighbour on the machine meets both."""
+    ways: tuple[Way, Way] = ("batched", "one by one")
+    stacks = {way: Stack(candidates, split, Choice(way=way, reason="")) for way in ways}
+    taken: dict[Way, list[float]] = {way: [] for way in ways}
+    for stack in stacks.values():
+        stack.rehearse()  # the first step loads what the others find
+    until, (fewest, most) = time.monotonic() + MEASURED_SECONDS, MEASURED_STEPS
+    for count in range(most):
+        if count >= fewest and time.monotonic() > until:
+            break
+        for way in ways:
+            taken[way].append(stacks[way].rehearse())
+    return {way: min(times) for way, times in taken.items()}
+
+
+def _num_steps(candidates: Sequence[Candidate], split: Split) -> int:
+    plan = candidates[0].plan
+    return max(1, len(split.rows("train", plan.inputs)) // plan.batch_size) * plan.epochs

@@ -1,0 +1,112 @@
+"""Random numbers inside a batched forward pass: every candidate's own, as if it were computed alone.
+
+``torch.func.vmap`` draws for all candidates at once from torch's one stream, so that what a candidate gets
+depends on who stands beside it. Here each draw is made candidate by candidate, from a stream that its seed
+starts, which is what :class:`~goodfit.engine.one_by_one.OneByOne` does around a whole forward pass.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.utils._python_dispatch import TorchDispatchMode
+
+_aten = torch.ops.aten
+_IN_PLACE = (
+    _aten.bernoulli_.float,
+    _aten.bernoulli_.Tensor,
+    _aten.uniform_.default,
+    _aten.normal_.default,
+    _aten.exponential_.default,
+)
+_LIKE = (
+    _aten.rand_like.default,
+    _aten.randn_like.default,
+    _aten.bernoulli.default,
+    _aten.bernoulli.p,
+)
+_SIZED = (_aten.rand.default, _aten.randn.default)
+
+
+@contextlib.contextmanager
+def seeded(seed: int) -> Iterator[None]:
+    """Let torch's own stream start from a seed for a while, and run on from where it was afterwards."""
+    # torch.manual_seed would note the traceback of its caller for devices that nobody uses here
+    stream, before = torch.default_generator, torch.default_generator.get_state()
+    stream.manual_seed(seed)
+    try:
+        yield
+    finally:
+        stream.set_state(before)
+
+
+class PerCandidate(TorchDispatchMode):
+    """Draws what a batched forward pass asks for, candidate by candidate.
+
+    Torch hands over the operations below ``vmap``, where candidates are the first axis.
+
+    Args:
+        seeds: Of every candidate, in stack order.
+
+    Raises:
+        NotImplementedError: While active, an operation draws numbers in a way that is not known here.
+    """
+
+    def __init__(self, seeds: Sequence[int]) -> None:
+        super().__init__()
+        self._seeds = seeds
+        self._states: list[Tensor | None] = [None] * len(seeds)
+
+    def __torch_dispatch__(
+        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        """Let everything pass that is not random."""
+        kwargs = kwargs or {}
+        if not _draws(func, args):
+            return func(*args, **kwargs)
+        if func in _IN_PLACE:
+            return self._fill(func, *args, **kwargs)
+        if func in _LIKE:
+            return torch.stack(self._each(lambda k: func(args[0][k], *args[1:], **kwargs)))
+        if func in _SIZED:
+            return torch.stack(self._each(lambda k: func(args[0][1:], *args[1:], **kwargs)))
+        raise NotImplementedError(f"it draws random numbers by {func}")
+
+    def _fill(self, func: Any, noise_K: Tensor, *args: Any, **kwargs: Any) -> Tensor:
+        if func is _aten.bernoulli_.Tensor:
+            self._flip(noise_K, args[0])
+        else:
+            self._each(lambda k: func(noise_K[k], *args, **kwargs))
+        return noise_K
+
+    def _flip(self, noise_K: Tensor, chance_K: Tensor) -> None:
+        """Flip coins of which each candidate has its own chance; one that is sure flips none.
+
+        Torch flips coins of one chance by another stream than coins that have a chance each.
+        """
+        chances = chance_K.flatten(1)[:, 0].tolist()
+        noise_K.fill_(1.0)
+        self._each(lambda k: noise_K[k].bernoulli_(chances[k]) if chances[k] < 1 else noise_K[k])
+
+    def _each(self, draw: Callable[[int], Tensor]) -> list[Tensor]:
+        drawn, stream, before = [], torch.default_generator, torch.default_generator.get_state()
+        try:
+            for k, (seed, state) in enumerate(zip(self._seeds, self._states, strict=True)):
+                stream.manual_seed(seed) if state is None else stream.set_state(state)
+                drawn.append(draw(k))
+                self._states[k] = stream.get_state()
+        finally:
+            stream.set_state(before)
+        return drawn
+
+
+def _draws(func: Any, args: tuple[Any, ...]) -> bool:
+    if torch.Tag.nondeterministic_seeded not in func.tags:
+        return False
+    # attention is marked as random whatever its rate
+    rates = [i for i, argument in enumerate(func._schema.arguments) if argument.name == "dropout_p"]
+    return not (rates and (len(args) <= rates[0] or args[rates[0]] == 0))

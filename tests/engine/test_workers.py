@@ -1,0 +1,35 @@
+"""Stacks that other processes train are those that this one would train."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from tests.engine.conftest import make_plan, make_split
+
+from goodfit.engine.candidate import Candidate
+from goodfit.engine.choice import FEWEST
+from goodfit.engine.loop import train
+from goodfit.engine.workers import hired
+from goodfit.nets.given import Given
+from goodfit.nets.mlp import MLP
+
+NETWORKS = (MLP(widths=(4,)), Given(factory="torch.nn:Linear"))
+
+
+@pytest.mark.long
+def test_the_way_of_a_stack_goes_with_it():
+    split = make_split()
+    population = [
+        Candidate(arm=network.describe(), seed=seed, plan=make_plan(network=network))
+        for network in NETWORKS
+        for seed in range(2 * FEWEST)
+    ]
+    here = train(population, split)
+    with hired(split, count=1) as workers:
+        workers._ready.result()
+        shared = train(population, split, workers=workers)
+    assert {t.history.choice.way for t in here} == {"stacked", "batched"}
+    for one, other in zip(here, shared, strict=True):
+        assert one.candidate == other.candidate
+        assert one.history.choice == other.history.choice
+        np.testing.assert_allclose(one.predicted_NO, other.predicted_NO, rtol=1e-4, atol=1e-6)
