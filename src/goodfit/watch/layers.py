@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from goodfit.engine.probes import NEAR_BOUND
 from goodfit.watch.networks import is_finite
-from goodfit.watch.observation import LayerUse
+from goodfit.watch.uses import LayerUse
 
 NUM_LOOKS = 8
 MOST_UNITS = 4096
@@ -31,7 +31,7 @@ class LayerNotes:
         self._kinds: dict[str, str] = {}
         self.broken: tuple[str, bool] | None = None
 
-    def look(self, name: str, module: nn.Module, x: Tensor | None, output: Tensor) -> None:
+    def look(self, name: str, module: nn.Module, output: Tensor) -> None:
         """Look at the output of one layer in training."""
         if isinstance(module, RECTIFIERS):
             self._kinds[name] = type(module).__name__

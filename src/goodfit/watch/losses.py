@@ -14,12 +14,12 @@ from torch import Tensor
 from goodfit.watch.curve import CourseOf
 from goodfit.watch.graph import operations
 from goodfit.watch.guesses import guess
-from goodfit.watch.observation import LossUse, Place
+from goodfit.watch.uses import LossUse, Place
 
 MOST_NUMBERS = 65_536
 """Larger batches of answers are not kept."""
 MOST_BATCHES = 64
-MOST_KEPT = 1_000_000
+MOST_KEPT = 262_144
 FEWEST_ROWS = 8
 NUM_LATEST = 4
 TINY = 1e-30

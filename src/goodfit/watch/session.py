@@ -18,7 +18,10 @@ from goodfit.watch.judge import judge, not_checked
 from goodfit.watch.sighting import Sighting
 from goodfit.watch.telling import closing, tell
 
-FIRST_CHECK = 4
+FIRST_CHECK, GROWTH = 4, 4
+SECONDS_BETWEEN = 1.0
+LEAST_GAP = 300.0
+"""Seconds between two checks, over those that a check takes."""
 
 
 class Session:
@@ -44,8 +47,9 @@ class Session:
         self._model, self._optimizer = model, optimizer
         self._quiet, self._select, self._ignore = quiet, select, ignore
         self._hooks: Hooks | None = None
-        self._next_check = FIRST_CHECK
+        self._next_check, self._next_second = FIRST_CHECK, SECONDS_BETWEEN
         self._told: set[str] = set()
+        self._seen_before: set[str] = set()
         self.failure: str | None = None
         self.sightings: tuple[Sighting, ...] = ()
         self.not_checked: tuple[str, ...] = ()
@@ -87,10 +91,12 @@ class Session:
         if hooks is None:
             return
         hooks.detach()
+        started = hooks.cadence.seconds
         try:
             self._judge(hooks.collector, is_over=True, is_whole=is_whole)
         except Exception as error:
             self._fail(error)
+        hooks.cadence.spent += hooks.cadence.seconds - started
         self.overhead = hooks.cadence.overhead
         if self.failure is not None:
             self.not_checked = (*self.not_checked, f"everything after {self.failure}")
@@ -99,17 +105,28 @@ class Session:
             closing(rest, self, num_told=len(self._told))
 
     def _check(self, collector: Collector) -> None:
-        """Tell severe findings as soon as they are seen, at steps that grow apart."""
-        if collector.num_steps < self._next_check and not collector.is_newly_broken():
+        """Tell what is certain as soon as it is seen, at steps and seconds that grow apart."""
+        started = collector.cadence.seconds
+        is_due = collector.num_steps >= self._next_check or started >= self._next_second
+        if not collector.is_newly_broken() and not is_due:
             return
-        self._next_check = max(self._next_check, collector.num_steps) * 4
+        self._next_check = max(self._next_check, collector.num_steps) * GROWTH
         self._judge(collector, is_over=False)
-        if self._quiet or not self._is_speaker():
-            return
+        now = collector.cadence.seconds
+        self._next_second = now + max(SECONDS_BETWEEN, LEAST_GAP * (now - started))
+        if not self._quiet and self._is_speaker():
+            self._tell_early()
+
+    def _tell_early(self) -> None:
+        """Tell errors at once, and warnings that stood at the last check already."""
+        codes = {seen.finding.code for seen in self.sightings}
         for seen in self.sightings:
-            if seen.finding.severity == "error" and seen.finding.code not in self._told:
-                self._told.add(seen.finding.code)
+            found = seen.finding
+            is_sure = found.severity == "error" or found.code in self._seen_before
+            if found.severity != "info" and is_sure and found.code not in self._told:
+                self._told.add(found.code)
                 tell(seen)
+        self._seen_before = codes
 
     def _judge(self, collector: Collector, *, is_over: bool, is_whole: bool = True) -> None:
         observation = collector.observe(is_over=is_over, is_whole=is_whole)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 
-from goodfit.watch.observation import Comparison, LossUse, Observation
+from goodfit.watch.observation import Comparison, Observation
+from goodfit.watch.uses import LossUse
 
 KEPT_BY_GUESSING = 0.97
 KEPT_WITHOUT_HOPE = 0.995

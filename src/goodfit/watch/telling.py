@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from goodfit.report.wording import printable
-from goodfit.watch.observation import Place
 from goodfit.watch.sighting import Sighting
+from goodfit.watch.uses import Place
 
 if TYPE_CHECKING:
     from goodfit.watch.session import Session
