@@ -11,7 +11,8 @@ LEAST_SHARE = 0.003
 HEARING_SHARE = 0.003
 """Part of the share that goes to losses between two looks."""
 FIRST_STEPS = 6
-"""Looked at whatever they cost: most mistakes show in the first steps."""
+"""Looked at whatever they cost, of each of some optimizers: most mistakes show in the first steps."""
+MOST_OPTIMIZERS = 4
 FIRST_LOSSES = 64
 FIRST_EVALUATIONS = 3
 LONGEST_WAIT = 4096
@@ -47,9 +48,10 @@ class Cadence:
         """Share of the wall time that watching took: looking, and passing through."""
         return (self.spent + self._tolls()) / max(self.seconds, 1e-9)
 
-    def is_due(self) -> bool:
+    def is_due(self, *, num_optimizers: int = 1) -> bool:
         """Whether the next step should be looked at closely."""
-        return self.num_steps < FIRST_STEPS or self._seconds_to_wait() <= 0
+        num_first = FIRST_STEPS * min(num_optimizers, MOST_OPTIMIZERS)
+        return self.num_steps < num_first or self._seconds_to_wait() <= 0
 
     def wait_for_step(self) -> None:
         """Set the step at which the clock is read again: half of what is to wait, at the pace so far."""

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from goodfit.watch.layers import LayerNotes
-from goodfit.watch.networks import NetworkNotes, first_tensor, is_loss
+from goodfit.watch.networks import NetworkNotes, first_tensor, inner, is_loss
 from goodfit.watch.parameters import ParameterNotes
 from goodfit.watch.places import here
 
@@ -97,7 +97,7 @@ class CallNotes:
             return
         self.num_blind = 0
         if any(parameter.requires_grad for parameter in network.parameters()):
-            self._parameters.meet(network)
+            self._parameters.meet(inner(network))
             notes.place = notes.place or here()
             self._pending[notes] = (network.training, len(x) if x is not None and x.ndim else 0)
             self._trained = weakref.ref(network)
@@ -124,6 +124,6 @@ class CallNotes:
     def _notes_of(self, network: nn.Module) -> NetworkNotes:
         notes = self._by_network.get(network)
         if notes is None:
-            notes = self._by_network[network] = NetworkNotes(network)
+            notes = self._by_network[network] = NetworkNotes(inner(network))
             self.networks.append(notes)
         return notes

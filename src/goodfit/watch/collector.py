@@ -25,7 +25,7 @@ ODD_OPTIONS = ("weight", "pos_weight", "label_smoothing")
 LONGEST_LOOK = 8
 """Steps of one look, where several optimizers take turns."""
 LONGEST_CHASE = 4
-"""Steps looked at after a loss that is no number, to see which layer broke."""
+"""Backward passes looked at after a loss that is no number, to see which layer broke."""
 
 
 class Collector:
@@ -48,8 +48,8 @@ class Collector:
         self._calls = CallNotes(self._parameters, self._layers)
         self._objective = ObjectiveNotes()
         self._early_schedule: Place | None = None
-        self._is_newly_broken = False
         self._num_chased = self._num_looked = 0
+        self._is_break_told = False
         self._awaited: set[OptimizerNotes] = set()
         self._site: object = None
         self._vain: set[object] = set()
@@ -111,7 +111,7 @@ class Collector:
             notes.look(output, target, place=here())
             if len(output) == len(target):
                 self._calls.take_rows(target)
-        elif self._objective.is_unread():
+        elif self._objective.is_to_be_read(value):
             self._note_break()
 
     def _notes_of(
@@ -137,16 +137,26 @@ class Collector:
             self._objective.add(tensors[0])
         self._note_break()
         self._calls.going_backward()
+        if self._objective.broken is not None:
+            self._num_chased += 1
+            if not self._is_chasing():  # a scaler skips broken steps, and no step would end this look
+                self._rest()
 
     def _note_break(self) -> None:
         courses = [notes.course for notes in self._losses.values()]
-        if self._objective.note_break(courses, step=self.num_steps + 1, place=here()):
-            self._is_newly_broken = True
+        if self._objective.note_break(courses, step=self.num_steps + 1):
+            self._calls.is_looking_for_break = True
             self.wake()
 
-    def is_newly_broken(self) -> bool:
-        """Whether a loss that is no number was seen since this was asked last."""
-        is_new, self._is_newly_broken = self._is_newly_broken, False
+    def _is_chasing(self) -> bool:
+        """Whether a loss is no number any more, and the layer that broke may still show itself."""
+        is_found = self._objective.broken is None or self._layers.broken is not None
+        return not is_found and self._num_chased < LONGEST_CHASE
+
+    def has_news(self) -> bool:
+        """Whether all is known about a loss that is no number, and this was not asked since."""
+        is_new = self._objective.broken is not None and not self._is_chasing() and not self._is_break_told
+        self._is_break_told |= is_new
         return is_new
 
     def stepped(self, optimizer: Any) -> None:
@@ -161,19 +171,13 @@ class Collector:
         self._calls.forget()
         is_chasing = self._is_chasing()
         self._calls.is_looking_for_break = is_chasing or self.num_steps % 2 == 0
-        if self.cadence.is_due() or is_chasing:
+        if self.cadence.is_due(num_optimizers=len(self._optimizer_notes)) or is_chasing:
             self._site = None
             self.wake()
         elif not self._awaited or self._num_looked >= LONGEST_LOOK:
             self._rest()
         if not self.is_awake:
             self.cadence.wait_for_step()
-
-    def _is_chasing(self) -> bool:
-        if self._objective.broken is None or self._layers.broken is not None:
-            return False
-        self._num_chased += 1
-        return self._num_chased <= LONGEST_CHASE
 
     def _meet(self, optimizer: Any) -> OptimizerNotes:
         notes = self._optimizers.get(optimizer)
@@ -209,6 +213,7 @@ class Collector:
         optimized = {key for notes in self._optimizer_notes for key in notes.parameter_ids}
         return Observation(
             num_steps=self.num_steps,
+            objective=self._objective.course.values(),
             is_negated=self._objective.is_negated,
             losses=tuple(notes.record(is_over=is_over) for notes in losses),
             optimizers=tuple(notes.record() for notes in self._optimizer_notes),

@@ -11,11 +11,13 @@ import functools
 import inspect
 import sys
 import time
+import weakref
 from collections.abc import Callable
 from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.compiler import is_compiling
 from torch.nn.modules.module import register_module_forward_hook, register_module_forward_pre_hook
 from torch.optim.optimizer import Optimizer, register_optimizer_step_post_hook
 
@@ -36,6 +38,7 @@ LOSSES = (
     "kl_div",
 )
 SCHEDULERS = (torch.optim.lr_scheduler.LRScheduler, torch.optim.lr_scheduler.OneCycleLR)
+COMPILED = "layers inside of what torch.compile made: only calls from outside are seen"
 NEVER = sys.maxsize
 
 
@@ -55,6 +58,7 @@ class Hooks:
         self._on_step, self._on_failure = on_step, on_failure
         self._undo: list[Callable[[], None]] = []
         self._module_hooks: list[Any] = []
+        self._compiled: weakref.WeakSet[nn.Module] | None = None
         self._is_attached, self._is_inside = True, False
         self._known: set[int] = set()
         self.cadence = self._rehearse()
@@ -65,15 +69,17 @@ class Hooks:
         """Measure what passing by costs on this machine, and start to count."""
         self.cadence = Cadence()
         self.cadence.next_loss = NEVER
-        toll = toll_of(self._loss)
+        toll = toll_of(functools.partial(self._loss, "none"))
         return Cadence(toll=toll, toll_of_call=toll_of_call(lambda *_: self._tell(lambda: None)))
 
     def _attach(self) -> None:
         self._undo.append(register_optimizer_step_post_hook(self._stepped).remove)
         for name in LOSSES:
-            self._wrap(torch.nn.functional, name, self._loss)
+            self._wrap(torch.nn.functional, name, functools.partial(self._loss, name))
         self._wrap(torch.autograd, "backward", self._backward)
         self._wrap(torch.amp.GradScaler, "scale", self._scale)
+        self._wrap(torch, "compile", self._compile)
+        self._wrap(nn.Module, "compile", self._compile)
         self._wrap(nn.Module, "train", self._train)
         for switch in (torch.no_grad, torch.inference_mode):
             self._wrap(switch, "__enter__", self._gradients_off)
@@ -89,23 +95,32 @@ class Hooks:
             self._undo.pop()()
 
     def _wake(self) -> None:
-        if self._is_attached and not self._module_hooks:
+        if not self._is_attached or self._module_hooks:
+            return
+        if self._compiled is None:
             self._module_hooks = [
                 register_module_forward_pre_hook(self._entered),
                 register_module_forward_hook(self._left, with_kwargs=True),
             ]
+        for module in self._compiled or ():
+            before = module.register_forward_pre_hook(self._entered)
+            self._module_hooks += [before, module.register_forward_hook(self._left, with_kwargs=True)]
 
     def _sleep(self) -> None:
         while self._module_hooks:
             self._module_hooks.pop().remove()
 
     def _entered(self, module: nn.Module, arguments: tuple[Any, ...]) -> None:
-        self._tell(self.collector.entered, module)
+        if not is_compiling():
+            self._tell(self.collector.entered, module)
 
     def _left(self, module: nn.Module, arguments: Any, options: dict[str, Any], output: Any) -> None:
-        self._tell(self.collector.left, module, arguments, options, output)
+        if not is_compiling():
+            self._tell(self.collector.left, module, arguments, options, output)
 
     def _stepped(self, optimizer: Optimizer, *_: Any) -> None:
+        if is_compiling():
+            return
         cadence = self.cadence
         cadence.num_steps += 1
         if cadence.num_steps >= cadence.next_step or id(optimizer) not in self._known:
@@ -120,7 +135,7 @@ class Hooks:
 
     def _tell(self, listen: Callable[..., None], *facts: Any) -> None:
         """Let the collector listen, and never let it disturb the script."""
-        if not self._is_attached or self._is_inside or torch.compiler.is_compiling():
+        if not self._is_attached or self._is_inside:
             return
         started = time.perf_counter()
         self._is_inside = True
@@ -145,13 +160,15 @@ class Hooks:
 
         self._undo.append(restore)
 
-    def _loss(self, original: Any) -> Any:
+    def _loss(self, name: str, original: Any) -> Any:
         def loss(*arguments: Any, **options: Any) -> Any:
             value = original(*arguments, **options)
+            if is_compiling():
+                return value
             cadence = self.cadence
             cadence.num_losses += 1
             if cadence.num_losses >= cadence.next_loss and isinstance(value, Tensor):
-                self._tell(self._hear, original.__name__, arguments, options, value)
+                self._tell(self._hear, name, arguments, options, value)
             return value
 
         return loss
@@ -170,10 +187,15 @@ class Hooks:
         def backward(tensors: Any, *arguments: Any, **options: Any) -> Any:
             if self.collector.is_awake:
                 several = (tensors,) if isinstance(tensors, Tensor) else tuple(tensors)
-                self._tell(self.collector.going_backward, several)
+                self._tell(self._look_at_backward, several)
             return original(tensors, *arguments, **options)
 
         return backward
+
+    def _look_at_backward(self, tensors: tuple[Tensor, ...]) -> None:
+        self.collector.going_backward(tensors)
+        if not self.collector.is_awake:  # it was the end of a chase
+            self._on_step(self.collector)
 
     def _scale(self, original: Any) -> Any:
         def scale(scaler: Any, outputs: Any) -> Any:
@@ -185,7 +207,7 @@ class Hooks:
 
     def _train(self, original: Any) -> Any:
         def train(module: nn.Module, mode: bool = True) -> nn.Module:
-            if self.cadence.num_steps >= self.cadence.next_evaluation:
+            if not is_compiling() and self.cadence.num_steps >= self.cadence.next_evaluation:
                 self._tell(self.collector.switched, train)
             return original(module, mode)
 
@@ -198,6 +220,21 @@ class Hooks:
             return original(context)
 
         return enter
+
+    def _compile(self, original: Any) -> Any:
+        def compile(*arguments: Any, **options: Any) -> Any:
+            # global hooks are compiled in, and compiled again without them: from now on there are none
+            self._sleep()
+            self._compiled = weakref.WeakSet() if self._compiled is None else self._compiled
+            made = original(*arguments, **options)
+            if isinstance(made, nn.Module):
+                self._compiled.add(made)
+            self.collector.not_seen(COMPILED)
+            if self.collector.is_awake:
+                self._wake()
+            return made
+
+        return compile
 
     def _schedule(self, original: Any) -> Any:
         def step(scheduler: Any, *arguments: Any, **options: Any) -> Any:

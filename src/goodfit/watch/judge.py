@@ -26,7 +26,7 @@ def judge(observation: Observation) -> tuple[Sighting, ...]:
 
     Example:
         >>> from goodfit.watch.observation import Observation
-        >>> empty = Observation(num_steps=0, is_negated=False, losses=(), optimizers=(),
+        >>> empty = Observation(num_steps=0, objective=(), is_negated=False, losses=(), optimizers=(),
         ...     networks=(), parameters=(), layers=(), nonfinite=None, early_schedule=None,
         ...     comparison=None, unseen=(), is_over=True, is_whole=True)
         >>> judge(empty)

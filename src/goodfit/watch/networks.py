@@ -118,6 +118,12 @@ def first_tensor(arguments: tuple[Any, ...], options: dict[str, Any]) -> Tensor 
     return next((value for value in values if isinstance(value, Tensor)), None)
 
 
+def inner(network: nn.Module) -> nn.Module:
+    """Return the module that a compiled one was made of, or the module itself."""
+    original = getattr(network, "_orig_mod", network)
+    return original if isinstance(original, nn.Module) else network
+
+
 def is_loss(module: nn.Module) -> bool:
     """Whether a module is one of torch's loss functions."""
     return isinstance(module, nn.modules.loss._Loss)

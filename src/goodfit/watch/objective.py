@@ -9,6 +9,7 @@ from torch import Tensor
 
 from goodfit.watch.curve import CourseOf
 from goodfit.watch.graph import is_negated
+from goodfit.watch.places import here
 from goodfit.watch.uses import Place
 
 FEWEST_NEGATED = 3
@@ -45,17 +46,16 @@ class ObjectiveNotes:
         if self.data_loss is not None and is_negated(total, self.data_loss):
             self._num_negated += 1
 
-    def is_unread(self) -> bool:
-        """Whether losses have waited long enough to be read."""
-        return time.perf_counter() - self._last_read > SECONDS_UNREAD
+    def is_to_be_read(self, value: Tensor) -> bool:
+        """Whether reading a loss costs next to nothing, or losses have waited long enough."""
+        return value.device.type == "cpu" or time.perf_counter() - self._last_read > SECONDS_UNREAD
 
-    def note_break(self, courses: Iterable[CourseOf], *, step: int, place: Place | None) -> bool:
+    def note_break(self, courses: Iterable[CourseOf], *, step: int) -> bool:
         """Remember the first step with a value that is no number.
 
         Args:
             courses: The courses of the loss functions; the objective's own only counts without them.
             step: The step that is under way.
-            place: The line that is running.
 
         Returns:
             Whether it was this one.
@@ -66,5 +66,5 @@ class ObjectiveNotes:
             course.settle()
         if self.broken is not None or all(course.first_nonfinite is None for course in known):
             return False
-        self.broken = (step, place)
+        self.broken = (step, here())
         return True

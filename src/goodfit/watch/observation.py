@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 
-from goodfit.watch.uses import LayerUse, LossUse, NetworkUse, OptimizerUse, ParameterUse, Place
+from goodfit.watch.uses import Curve, LayerUse, LossUse, NetworkUse, OptimizerUse, ParameterUse, Place
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -60,6 +60,7 @@ class Observation:
 
     Attributes:
         num_steps: Steps of all optimizers.
+        objective: What was sent backward at the steps looked at, means of equally many values.
         is_negated: Whether what was sent backward is the loss with its sign turned.
         losses: Loss functions, in the order of their first calls.
         optimizers: Optimizers that stepped.
@@ -75,6 +76,7 @@ class Observation:
     """
 
     num_steps: int
+    objective: Curve
     is_negated: bool
     losses: tuple[LossUse, ...]
     optimizers: tuple[OptimizerUse, ...]

@@ -98,9 +98,21 @@ def fall(use: LossUse) -> float:
     return (before - after) / abs(before) if before else 0.0
 
 
+def is_stuck(observation: Observation) -> bool:
+    """Whether a loss written by hand ended no lower than it began; of such a loss no more is known."""
+    curve = observation.objective
+    if observation.losses or len(observation.optimizers) != 1 or not observation.is_whole:
+        return False
+    if len(curve) < FEWEST_STEPS:
+        return False
+    size = max(3, len(curve) // 10)
+    return math.fsum(curve[-size:]) >= math.fsum(curve[:size])
+
+
 def is_poor(observation: Observation) -> bool:
     """Whether training was not good."""
-    return is_guessing(observation) or is_behind(observation) or observation.nonfinite is not None
+    is_bad = is_guessing(observation) or is_behind(observation) or is_stuck(observation)
+    return is_bad or observation.nonfinite is not None
 
 
 def is_unfinished(observation: Observation) -> bool:

@@ -8,7 +8,11 @@ from collections.abc import Callable
 from typing import Any
 
 from torch import nn
-from torch.nn.modules.module import register_module_forward_hook, register_module_forward_pre_hook
+from torch.nn.modules.module import (
+    _has_any_global_hook,
+    register_module_forward_hook,
+    register_module_forward_pre_hook,
+)
 
 NUM_PASSES = 50
 NUM_ROUNDS = 5
@@ -39,6 +43,8 @@ def toll_of_call(listen: Callable[..., None]) -> float:
     Returns:
         Seconds; never below zero.
     """
+    if _has_any_global_hook():  # somebody else's, which must not be called in vain
+        return 2 * _seconds(listen)
     module = nn.Identity()
     plain = _seconds(lambda: module(None))
     hooks = [register_module_forward_pre_hook(listen), register_module_forward_hook(listen)]
