@@ -85,6 +85,22 @@ for step in range(400):
         {}
 """
 )
+BY_ROWS = (
+    HEAD
+    + """
+model = nn.Sequential(nn.Linear(8, 16), nn.ReLU(), nn.Linear(16, 2))
+rule = torch.optim.Adam(model.parameters(), lr=0.02)
+def loss(parameters, row, label):
+    scores = torch.func.functional_call(model, parameters, (row[None],))
+    return nn.functional.cross_entropy(scores, label[None])
+slopes = torch.func.vmap(torch.func.grad(loss), in_dims=(None, 0, 0))
+for step in range(40):
+    found = slopes(dict(model.named_parameters()), x, y)
+    for name, parameter in model.named_parameters():
+        parameter.grad = found[name].detach().clamp(-1, 1).mean(0)
+    rule.step()
+"""
+)
 TOGETHER = (
     HEAD
     + """
@@ -152,6 +168,12 @@ def test_two_optimizers_are_judged_apart(watched):
 def test_gathered_gradients_are_told_from_stale_ones(watched):
     assert watched(GATHERED.format("rule.zero_grad()")).severe == set()
     assert "stale-gradients" in watched(GATHERED.format("pass")).severe
+
+
+def test_gradients_by_rows_are_left_alone(watched):
+    done = watched(BY_ROWS)
+    assert (done.ending.code, done.session.failure) == (0, None)
+    assert done.severe == set()
 
 
 @pytest.mark.long

@@ -55,23 +55,20 @@ class Cadence:
 
     def wait_for_step(self) -> None:
         """Set the step at which the clock is read again: half of what is to wait, at the pace so far."""
-        pace = self.num_steps / max(self.seconds, 1e-9)
-        self.next_step = self.num_steps + self._steps(self._seconds_to_wait() / 2, pace)
+        self.next_step = _ahead(self.num_steps, self._seconds_to_wait() / 2, self.seconds)
 
     def wait_for_loss(self) -> None:
         """Set the loss that is heard next, so that hearing keeps to its part of the share."""
         if self.num_losses < FIRST_LOSSES:
             return
         each = self.spent_hearing / max(1, self.num_heard)
-        pace = self.num_losses / max(self.seconds, 1e-9)
-        self.next_loss = self.num_losses + self._steps(each / HEARING_SHARE, pace)
+        self.next_loss = _ahead(self.num_losses, each / HEARING_SHARE, self.seconds)
 
     def wait_for_evaluation(self) -> None:
         """Set the step from which an evaluation is looked at again; the first ones always are."""
         self.num_evaluations += 1
         if self.num_evaluations >= FIRST_EVALUATIONS:
-            pace = self.num_steps / max(self.seconds, 1e-9)
-            self.next_evaluation = self.num_steps + self._steps(self._seconds_to_wait(), pace)
+            self.next_evaluation = _ahead(self.num_steps, self._seconds_to_wait(), self.seconds)
 
     def hurry(self) -> None:
         """Hear the next loss, and read the clock at the next step."""
@@ -87,6 +84,8 @@ class Cadence:
         num_passes = self.num_losses + 2 * self.num_steps
         return num_passes * self._toll + self.num_calls * self._toll_of_call
 
-    @staticmethod
-    def _steps(seconds: float, pace: float) -> int:
-        return min(LONGEST_WAIT, max(1, math.ceil(seconds * pace)))
+
+def _ahead(count: int, seconds: float, elapsed: float) -> int:
+    """The count some seconds ahead, at the pace so far; but not far, since a pace may change."""
+    num_steps = math.ceil(seconds * count / max(elapsed, 1e-9))
+    return count + max(1, min(num_steps, count // 4, LONGEST_WAIT))

@@ -135,7 +135,7 @@ class Hooks:
 
     def _tell(self, listen: Callable[..., None], *facts: Any) -> None:
         """Let the collector listen, and never let it disturb the script."""
-        if not self._is_attached or self._is_inside:
+        if not self._is_attached or self._is_inside or _is_transformed():
             return
         started = time.perf_counter()
         self._is_inside = True
@@ -207,7 +207,7 @@ class Hooks:
 
     def _train(self, original: Any) -> Any:
         def train(module: nn.Module, mode: bool = True) -> nn.Module:
-            if not is_compiling() and self.cadence.num_steps >= self.cadence.next_evaluation:
+            if not (mode or is_compiling()) and self.cadence.num_steps >= self.cadence.next_evaluation:
                 self._tell(self.collector.switched, train)
             return original(module, mode)
 
@@ -245,6 +245,11 @@ class Hooks:
             return original(scheduler, *arguments, **options)
 
         return step
+
+
+def _is_transformed() -> bool:
+    """Whether ``torch.func`` is at work, such as ``vmap``: its tensors hold no numbers that could be read."""
+    return torch._C._functorch.peek_interpreter_stack() is not None
 
 
 def _site(caller: Any) -> object:
