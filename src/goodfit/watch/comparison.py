@@ -131,17 +131,28 @@ def network_score(outputs: np.ndarray, truth: Truth, *, is_logit: bool) -> tuple
 def linear_score(z_ND: np.ndarray, y_NT: np.ndarray, *, task: str) -> float:
     r"""Score of a ridge regression on rows left out one at a time, the best of three strengths.
 
-    .. math:: y_i - \hat y_{-i} = \frac{y_i - \hat y_i}{1 - h_{ii}}, \qquad H = K (K + \lambda I)^{-1}
+    .. math:: y_i - \hat y_{-i} = \frac{y_i - \hat y_i}{1 - h_{ii}}, \qquad
+        H = U \, \mathrm{diag}\!\left(\frac{s^2}{s^2 + \lambda}\right) U^\top, \qquad [Z, 1] = U S V^\top
     """
-    kernel_NN = z_ND @ z_ND.T + 1.0
-    centre_T = y_NT.mean(0)
+    u_NR, square_R = _directions(np.hstack([z_ND, np.ones((len(z_ND), 1))]))
+    centred_NT = y_NT - y_NT.mean(0)
     scores = []
     for ridge in RIDGES:
-        hat_NN = np.linalg.solve(kernel_NN + ridge * np.eye(len(z_ND)), kernel_NN)
-        rest_NT = (y_NT - centre_T) - hat_NN @ (y_NT - centre_T)
-        left_out_NT = rest_NT / np.maximum(1 - np.diag(hat_NN), 1e-6)[:, None]
+        kept_R = square_R / (square_R + ridge)
+        rest_NT = centred_NT - u_NR @ (kept_R[:, None] * (u_NR.T @ centred_NT))
+        leverage_N = (u_NR**2) @ kept_R
+        left_out_NT = rest_NT / np.maximum(1 - leverage_N, 1e-6)[:, None]
         scores.append(score(y_NT - left_out_NT, y_NT, task=task))
     return max(scores)
+
+
+def _directions(x_ND: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Left singular vectors and squared singular values, by the smaller way."""
+    if x_ND.shape[1] < len(x_ND):
+        u_NR, s_R, _ = np.linalg.svd(x_ND, full_matrices=False)
+        return u_NR, s_R**2
+    square_N, u_NN = np.linalg.eigh(x_ND @ x_ND.T)
+    return u_NN, np.maximum(square_N, 0.0)
 
 
 def neighbours_score(z_ND: np.ndarray, y_NT: np.ndarray, *, task: str) -> float:
