@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 import torch
 
+from goodfit.engine import probes
+from goodfit.watch import layers
 from goodfit.watch.comparison import RIDGES, linear_score, neighbours_score, score, truth_of
 from goodfit.watch.curve import MOST_BINS, CourseOf
 from goodfit.watch.graph import operations
@@ -149,3 +151,7 @@ def test_a_network_two_thirds_of_the_way_to_the_references_is_not_behind(task, g
         neighbours=0.0,
     )
     assert least_lead(found) == pytest.approx(least)
+
+
+def test_saturation_means_the_same_in_a_script_and_in_a_run():
+    assert layers.NEAR_BOUND == probes.NEAR_BOUND

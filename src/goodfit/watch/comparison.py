@@ -1,7 +1,8 @@
 """How well a network answers, beside references that cost next to nothing.
 
 The references are a ridge regression and the nearest neighbours, both in closed form and both judged on rows
-left out of their own fit. Letters: N rows, D features, T targets, C classes.
+left out of their own fit. Letters: N rows, D features, T targets, C classes, R directions, K neighbours,
+M rows at a time.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from goodfit.watch.observation import Comparison
 FEWEST_ROWS = 30
 RIDGES = (0.01, 1.0, 100.0)
 NEIGHBOURS = (1, 5, 15)
+ROWS_AT_ONCE = 64
 MOST_TARGETS = 16
 LARGEST_Z = 10.0
 """Standardised inputs are cut here, so that one far value does not rule a straight line."""
@@ -157,15 +159,21 @@ def _directions(x_ND: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 def neighbours_score(z_ND: np.ndarray, y_NT: np.ndarray, *, task: str) -> float:
     """Score of the mean of the nearest other rows, the best of three numbers of neighbours."""
-    square_N = (z_ND**2).sum(1)
-    distance_NN = square_N[:, None] + square_N[None] - 2 * z_ND @ z_ND.T
-    np.fill_diagonal(distance_NN, np.inf)
-    order_NN = np.argsort(distance_NN, axis=1)
+    parts = np.array_split(np.arange(len(z_ND)), -(-len(z_ND) // ROWS_AT_ONCE))
+    nearest_NK = np.vstack([_nearest(z_ND, rows) for rows in parts])
     return max(
-        score(y_NT[order_NN[:, :count]].mean(1), y_NT, task=task)
+        score(y_NT[nearest_NK[:, :count]].mean(1), y_NT, task=task)
         for count in NEIGHBOURS
         if count < len(z_ND) // 2
     )
+
+
+def _nearest(z_ND: np.ndarray, rows: np.ndarray) -> np.ndarray:
+    """The nearest other rows of some rows, nearest first."""
+    square_N = (z_ND**2).sum(1)
+    distance_MN = square_N[rows][:, None] + square_N[None] - 2 * z_ND[rows] @ z_ND.T
+    distance_MN[np.arange(len(rows)), rows] = np.inf
+    return np.argsort(distance_MN, axis=1)[:, : max(NEIGHBOURS)]
 
 
 def _standardised(x_ND: np.ndarray) -> np.ndarray:

@@ -7,11 +7,12 @@ from collections import deque
 import torch
 from torch import Tensor, nn
 
-from goodfit.engine.probes import NEAR_BOUND
 from goodfit.watch.networks import is_finite
 from goodfit.watch.uses import LayerUse
 
 NUM_LOOKS = 8
+NEAR_BOUND = 0.01
+"""Share of an activation's range that counts as saturated; the engine's probes load slowly."""
 MOST_UNITS = 4096
 RECTIFIERS = (nn.ReLU, nn.ReLU6)
 BOUNDS: dict[type[nn.Module], tuple[float, float]] = {
