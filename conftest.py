@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -9,6 +11,9 @@ import torch
 
 # two threads on a busy core wait for each other, which small tests feel most
 torch.set_num_threads(1)
+collect_ignore = [
+    f"src/goodfit/interop/{name}.py" for name in ("lightning", "transformers") if find_spec(name) is None
+]
 
 
 @pytest.fixture(autouse=True)

@@ -5,7 +5,8 @@
 The programs are built from ``ward.jsonl`` by the ``build.py`` beside it, in the folder ``ward`` beside the
 data for benchmarks (see ``data_folder`` in machine.py), or where ``--ward`` says. Each runs under ``goodfit
 watch`` until it ends, or is interrupted at the time limit; what was seen until then counts. A program is
-flagged if it has a finding that is a warning or an error.
+flagged if it has a finding that is a warning or an error, and fittingly so if one of these belongs to a fault
+that a source records for it.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +38,22 @@ TOOLS = {
 }
 LEARNT = {"acc": 0.75, "r2": 0.5}
 """Training metric from which a repaired program counts as one that learns."""
+WIRING = "GF010 GF011 GF012 GF013 GF014 GF027"
+POOR = "GF113 GF114"
+FITTING = {
+    "activation-output": WIRING,
+    "loss": WIRING,
+    "activation-hidden": f"GF101 GF103 GF104 {POOR}",
+    "lr": f"GF020 GF021 GF026 GF102 GF103 GF104 GF106 {POOR}",
+    "optimizer": f"GF020 GF021 GF022 GF102 GF106 {POOR}",
+    "batch": f"GF020 GF021 GF024 GF102 GF103 {POOR}",
+    "preprocessing": f"GF004 GF005 GF026 GF028 GF102 GF103 GF104 {POOR}",
+    "epochs": f"GF106 GF115 {POOR}",
+    "layers/capacity": POOR,
+    "regularization": f"GF026 {POOR}",
+    "labels": "GF029",
+}
+"""Findings that name a recorded fault, or what it does; without a record any finding fits."""
 GRACE = 30.0
 """Seconds for a program that was interrupted to report what was seen."""
 ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONUNBUFFERED": "1"}
@@ -99,7 +117,7 @@ def watch(script: Path, record: dict[str, Any], *, limit: float) -> dict[str, An
         "is_whole": is_whole,
         "metric": last_metric(out),
         "findings": [f"{f['code']} {f['severity']}" for f in told["findings"]] if told else None,
-        "is_flagged": bool(told) and any(f["severity"] in SEVERE for f in told["findings"]),
+        **verdict(told, record.get("truth") or ()),
         "overhead": told["overhead"] if told else None,
         "verdicts": record.get("verdicts") or {},
     }
@@ -110,6 +128,13 @@ def watch(script: Path, record: dict[str, Any], *, limit: float) -> dict[str, An
         flush=True,
     )
     return row
+
+
+def verdict(told: dict[str, Any] | None, truth: Sequence[str]) -> dict[str, bool]:
+    """Say whether a program is flagged at all, and by a finding that fits its recorded faults."""
+    severe = {f["code"] for f in told["findings"] if f["severity"] in SEVERE} if told else set()
+    fitting = {code for fault in truth for code in FITTING[fault].split()}
+    return {"is_flagged": bool(severe), "is_fitting": bool(severe & fitting if truth else severe)}
 
 
 def kind_of(script: Path, record: dict[str, Any], out: str) -> str:
@@ -133,7 +158,8 @@ def summarise(rows: list[dict[str, Any]]) -> dict[str, Any]:
     groups = {}
     for kind in ("faulty", "healthy", "fixed", "fixed in vain", "trains fine"):
         group = [row for row in rows if row["kind"] == kind]
-        groups[kind] = {"programs": len(group), "flagged": sum(row["is_flagged"] for row in group)}
+        counts = {name: sum(row[f"is_{name}"] for row in group) for name in ("flagged", "fitting")}
+        groups[kind] = {"programs": len(group), **counts}
     faulty = [row for row in rows if row["kind"] == "faulty"]
     tools = {
         name: {
@@ -154,12 +180,13 @@ def summarise(rows: list[dict[str, Any]]) -> dict[str, Any]:
 def show(rows: list[dict[str, Any]], summary: dict[str, Any]) -> None:
     """Print the counts, the other tools' verdicts, and every program that went the wrong way."""
     table = Table(title="programs flagged with a warning or an error")
-    for column in ("group", "flagged", "programs"):
+    for column in ("group", "flagged", "fitting the fault", "programs"):
         table.add_column(column)
     for kind, counts in summary["groups"].items():
-        table.add_row(f"goodfit: {kind}", str(counts["flagged"]), str(counts["programs"]))
+        cells = (counts["flagged"], counts["fitting"] if kind == "faulty" else "", counts["programs"])
+        table.add_row(f"goodfit: {kind}", *map(str, cells))
     for name, counts in summary["tools_on_faulty"].items():
-        table.add_row(f"{name}: faulty", str(counts["flagged"]), str(counts["judged"]))
+        table.add_row(f"{name}: faulty", str(counts["flagged"]), "", str(counts["judged"]))
     console = Console()
     console.print(table)
     for row in rows:

@@ -60,7 +60,7 @@ def test_a_script_that_trains_nothing_is_told_so(run, scripts):
     (scripts / "idle.py").write_text("raise SystemExit(7)")
     done = run("watch", "idle.py")
     assert done.code == 7
-    assert "trained nothing" in done.err
+    assert "there was no training to watch" in done.err
 
 
 @pytest.mark.parametrize(
@@ -73,6 +73,48 @@ def test_a_script_that_trains_nothing_is_told_so(run, scripts):
 )
 def test_what_cannot_be_done_is_refused_before_anything_runs(run, scripts, words, said):
     done = run(*words)
+    assert (done.code, done.out) == (2, "")
+    assert said in done.err
+    assert "fix:" in done.err
+    assert "goodfit:" not in done.err
+
+
+PROJECT = """
+[tool.goodfit.watch]
+ignore = ["GF010"]
+fail-on = "error"
+"""
+
+
+def test_a_project_says_which_findings_count(run, scripts):
+    (scripts / "pyproject.toml").write_text(PROJECT.replace("ignore", "select"))
+    assert run("watch", "ill.py").code == 1
+    (scripts / "pyproject.toml").write_text(PROJECT)
+    done = run("watch", "--json", "found.json", "ill.py")
+    assert "GF010" not in {
+        found["code"] for found in json.loads((scripts / "found.json").read_text())["findings"]
+    }
+    assert (done.code, "GF010" in done.err) == (0, False)
+
+
+def test_the_command_line_goes_before_the_project(run, scripts):
+    (scripts / "pyproject.toml").write_text(PROJECT)
+    assert run("watch", "--ignore", "GF113", "ill.py").code == 1
+
+
+@pytest.mark.parametrize(
+    ("table", "said"),
+    [
+        ("[tool.goodfit.watch]\nselct = ['GF010']", "holds 'selct'"),
+        ("[tool.goodfit.watch]\nignore = 'GF010'", "holds ignore = 'GF010'"),
+        ("[tool.goodfit.watch]\nfail-on = 'info'", "holds fail-on = 'info'"),
+        ("[tool.goodfit.watch]\nselect = ['GF999']", "there is no finding 'GF999'"),
+        ("[tool.goodfit", "is no TOML"),
+    ],
+)
+def test_a_project_that_cannot_be_read_is_refused(run, scripts, table, said):
+    (scripts / "pyproject.toml").write_text(table)
+    done = run("watch", "healthy.py")
     assert (done.code, done.out) == (2, "")
     assert said in done.err
     assert "fix:" in done.err

@@ -6,11 +6,15 @@ import numpy as np
 import pytest
 import torch
 
+from goodfit.engine import probes
+from goodfit.watch import layers
 from goodfit.watch.comparison import RIDGES, linear_score, neighbours_score, score, truth_of
 from goodfit.watch.curve import MOST_BINS, CourseOf
 from goodfit.watch.graph import operations
 from goodfit.watch.guesses import guess
 from goodfit.watch.networks import inputs_of
+from goodfit.watch.observation import Comparison
+from goodfit.watch.standing import least_lead
 
 
 def test_a_curve_of_any_length_keeps_its_mean_and_stays_short():
@@ -114,3 +118,40 @@ def test_operations_end_at_a_layer_with_weights():
     layer = torch.nn.Linear(3, 2)
     a = torch.relu(layer(torch.ones(4, 3)))
     assert operations(torch.log(a / a.sum(1, keepdim=True)).reshape(-1)) == ("log", "div", "relu", "addmm")
+
+
+def test_rows_fewer_than_columns_take_the_other_way_to_the_same_line():
+    generator = np.random.default_rng(2)
+    z_ND = generator.normal(size=(40, 60))
+    y_NT = z_ND[:, :1] + 0.1 * generator.normal(size=(40, 1))
+    kernel_NN = z_ND @ z_ND.T + 1.0
+    centred_NT = y_NT - y_NT.mean(0)
+    scores = []
+    for ridge in RIDGES:
+        hat_NN = np.linalg.solve(kernel_NN + ridge * np.eye(40), kernel_NN)
+        rest_NT = (centred_NT - hat_NN @ centred_NT) / (1 - np.diag(hat_NN))[:, None]
+        scores.append(score(y_NT - rest_NT, y_NT, task="numbers"))
+    assert linear_score(z_ND, y_NT, task="numbers") == pytest.approx(max(scores))
+
+
+@pytest.mark.parametrize(
+    ("task", "guess", "best", "least"),
+    [("classes", 0.4, 1.0, 0.2), ("classes", 0.8, 0.95, 0.1), ("numbers", 0.0, 0.9, 0.1)],
+)
+def test_a_network_two_thirds_of_the_way_to_the_references_is_not_behind(task, guess, best, least):
+    found = Comparison(
+        task=task,
+        num_rows=10_000,
+        num_answers=10_000,
+        network=0.5,
+        validation=None,
+        num_validation=0,
+        guess=guess,
+        linear=best,
+        neighbours=0.0,
+    )
+    assert least_lead(found) == pytest.approx(least)
+
+
+def test_saturation_means_the_same_in_a_script_and_in_a_run():
+    assert layers.NEAR_BOUND == probes.NEAR_BOUND

@@ -26,6 +26,9 @@ def state_of_torch():
         torch.nn.functional.mse_loss,
         torch.autograd.backward,
         nn.Module.train,
+        torch.no_grad.__enter__,
+        torch.inference_mode.__enter__,
+        torch.amp.GradScaler.scale,
         torch.optim.lr_scheduler.LRScheduler.step,
         dict(modules._global_forward_hooks),
         dict(modules._global_forward_pre_hooks),
@@ -45,7 +48,7 @@ def test_a_fault_in_goodfit_never_reaches_the_script(watched, monkeypatch, capsy
         raise ZeroDivisionError("planted")
 
     before = state_of_torch()
-    monkeypatch.setattr(Collector, "stepping", break_down)
+    monkeypatch.setattr(Collector, "stepped", break_down)
     done = watched(after="print('epoch', epoch)", quiet=False)
     said = capsys.readouterr()
     assert done.ending.code == 0

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from goodfit.diagnosis.catalogue import CATALOGUE
 from goodfit.errors import PlanError
 
 if TYPE_CHECKING:
@@ -42,18 +41,29 @@ def watch(
 
     The exit code is the script's own, or 1 for findings that --fail-on asks for.
     """
-    from goodfit.watch.runner import run
+    from goodfit.watch.runner import leave_interrupted, refuse_missing, run
     from goodfit.watch.session import Session
+    from goodfit.watch.settings import read_settings
 
     refuse_files(json, sarif)
-    session = Session(select=codes(select), ignore=codes(ignore))
+    if not as_module:
+        refuse_missing(words[0])
+    project = read_settings(Path.cwd())
+    session = Session(
+        select=project.select if select is None else codes(select),
+        ignore=project.ignore if ignore is None else codes(ignore),
+    )
     with session:
         ending = run(words[0], words[1:], as_module=as_module)
-        session.close(is_whole=ending.is_whole)
+        session.close(is_whole=ending.is_whole, note=ending.note)
+    if not session.is_speaker:
+        return ending.code
     for path, write in ((json, _json), (sarif, _sarif)):
         if path is not None:
             path.write_text(write(session), encoding="utf-8")
-    return FAILED if not ending.code and _fails(session, fail_on) else ending.code
+    if ending.is_interrupted:
+        leave_interrupted()
+    return FAILED if not ending.code and _fails(session, fail_on or project.fail_on) else ending.code
 
 
 def refuse_files(*files: Path | None) -> None:
@@ -67,7 +77,7 @@ def refuse_files(*files: Path | None) -> None:
             raise PlanError(f"{str(file)!r} cannot be written", fix="name a file in a folder that exists")
 
 
-def codes(text: str | None) -> frozenset[str]:
+def codes(text: str) -> frozenset[str]:
     """Read codes with commas between.
 
     Raises:
@@ -77,17 +87,15 @@ def codes(text: str | None) -> frozenset[str]:
         >>> sorted(codes("gf010, GF113"))
         ['GF010', 'GF113']
     """
-    wanted = {part.strip().upper() for part in (text or "").split(",") if part.strip()}
-    for code in sorted(wanted):
-        if code not in CATALOGUE:
-            raise PlanError(f"there is no finding {code!r}", fix="write codes such as GF010,GF113")
-    return frozenset(wanted)
+    from goodfit.watch.settings import known_codes
+
+    return known_codes(text.split(","))
 
 
-def _fails(session: Session, fail_on: FailOn | None) -> bool:
+def _fails(session: Session, fail_on: str | None) -> bool:
     if fail_on is None:
         return False
-    severe = ("error",) if fail_on is FailOn.ERROR else ("error", "warning")
+    severe = ("error",) if fail_on == FailOn.ERROR else ("error", "warning")
     return any(found.severity in severe for found in session.findings)
 
 

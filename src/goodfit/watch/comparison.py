@@ -1,7 +1,8 @@
 """How well a network answers, beside references that cost next to nothing.
 
 The references are a ridge regression and the nearest neighbours, both in closed form and both judged on rows
-left out of their own fit. Letters: N rows, D features, T targets, C classes.
+left out of their own fit. Letters: N rows, D features, T targets, C classes, R directions, K neighbours,
+M rows at a time.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from goodfit.watch.observation import Comparison
 FEWEST_ROWS = 30
 RIDGES = (0.01, 1.0, 100.0)
 NEIGHBOURS = (1, 5, 15)
+ROWS_AT_ONCE = 64
 MOST_TARGETS = 16
 LARGEST_Z = 10.0
 """Standardised inputs are cut here, so that one far value does not rule a straight line."""
@@ -131,30 +133,47 @@ def network_score(outputs: np.ndarray, truth: Truth, *, is_logit: bool) -> tuple
 def linear_score(z_ND: np.ndarray, y_NT: np.ndarray, *, task: str) -> float:
     r"""Score of a ridge regression on rows left out one at a time, the best of three strengths.
 
-    .. math:: y_i - \hat y_{-i} = \frac{y_i - \hat y_i}{1 - h_{ii}}, \qquad H = K (K + \lambda I)^{-1}
+    .. math:: y_i - \hat y_{-i} = \frac{y_i - \hat y_i}{1 - h_{ii}}, \qquad
+        H = U \, \mathrm{diag}\!\left(\frac{s^2}{s^2 + \lambda}\right) U^\top, \qquad [Z, 1] = U S V^\top
     """
-    kernel_NN = z_ND @ z_ND.T + 1.0
-    centre_T = y_NT.mean(0)
+    u_NR, square_R = _directions(np.hstack([z_ND, np.ones((len(z_ND), 1))]))
+    centred_NT = y_NT - y_NT.mean(0)
     scores = []
     for ridge in RIDGES:
-        hat_NN = np.linalg.solve(kernel_NN + ridge * np.eye(len(z_ND)), kernel_NN)
-        rest_NT = (y_NT - centre_T) - hat_NN @ (y_NT - centre_T)
-        left_out_NT = rest_NT / np.maximum(1 - np.diag(hat_NN), 1e-6)[:, None]
+        kept_R = square_R / (square_R + ridge)
+        rest_NT = centred_NT - u_NR @ (kept_R[:, None] * (u_NR.T @ centred_NT))
+        leverage_N = (u_NR**2) @ kept_R
+        left_out_NT = rest_NT / np.maximum(1 - leverage_N, 1e-6)[:, None]
         scores.append(score(y_NT - left_out_NT, y_NT, task=task))
     return max(scores)
 
 
+def _directions(x_ND: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Left singular vectors and squared singular values, by the smaller way."""
+    if x_ND.shape[1] < len(x_ND):
+        u_NR, s_R, _ = np.linalg.svd(x_ND, full_matrices=False)
+        return u_NR, s_R**2
+    square_N, u_NN = np.linalg.eigh(x_ND @ x_ND.T)
+    return u_NN, np.maximum(square_N, 0.0)
+
+
 def neighbours_score(z_ND: np.ndarray, y_NT: np.ndarray, *, task: str) -> float:
     """Score of the mean of the nearest other rows, the best of three numbers of neighbours."""
-    square_N = (z_ND**2).sum(1)
-    distance_NN = square_N[:, None] + square_N[None] - 2 * z_ND @ z_ND.T
-    np.fill_diagonal(distance_NN, np.inf)
-    order_NN = np.argsort(distance_NN, axis=1)
+    parts = np.array_split(np.arange(len(z_ND)), -(-len(z_ND) // ROWS_AT_ONCE))
+    nearest_NK = np.vstack([_nearest(z_ND, rows) for rows in parts])
     return max(
-        score(y_NT[order_NN[:, :count]].mean(1), y_NT, task=task)
+        score(y_NT[nearest_NK[:, :count]].mean(1), y_NT, task=task)
         for count in NEIGHBOURS
         if count < len(z_ND) // 2
     )
+
+
+def _nearest(z_ND: np.ndarray, rows: np.ndarray) -> np.ndarray:
+    """The nearest other rows of some rows, nearest first."""
+    square_N = (z_ND**2).sum(1)
+    distance_MN = square_N[rows][:, None] + square_N[None] - 2 * z_ND[rows] @ z_ND.T
+    distance_MN[np.arange(len(rows)), rows] = np.inf
+    return np.argsort(distance_MN, axis=1)[:, : max(NEIGHBOURS)]
 
 
 def _standardised(x_ND: np.ndarray) -> np.ndarray:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 
-from goodfit.watch.observation import LossUse, Observation
+from goodfit.watch.observation import Observation
 from goodfit.watch.sighting import Sighting, measured, sighting
+from goodfit.watch.uses import LossUse
 
 ELEMENTWISE = ("mse_loss", "l1_loss", "smooth_l1_loss", "huber_loss")
 REACH: dict[str, tuple[float, float]] = {

@@ -17,6 +17,7 @@ from goodfit.watch.standing import (
     is_hopeless,
     kept,
     lead,
+    least_lead,
     main_loss,
     margin,
 )
@@ -63,7 +64,7 @@ def behind_references(observation: Observation) -> Sighting | None:
         "GF114",
         f"{name} fitted to {found.num_rows} of the training rows reach {metric} {best:.3f} on rows left out; "
         f"the network ended at {best_score(found):.3f}",
-        measured(f"lead of the best reference in {metric}", lead(found), margin(found)),
+        measured(f"lead of the best reference in {metric}", lead(found), least_lead(found)),
         place=use.place if use else None,
         advice="look at the other findings first; then the learning rate, the scale of the inputs and "
         "the size of the network",

@@ -1,28 +1,29 @@
 """Torch's global hooks, attached for as long as a script is watched.
 
-Modules and optimizers have public global hooks. Loss functions, ``backward`` and schedulers have none: these
-are wrapped where they stand, and put back.
+Modules and optimizers have public global hooks. Loss functions, ``backward``, schedulers and the switches of
+modes and gradients have none: these are wrapped where they stand, and put back. Between two looks the modules
+have no hooks at all, and the wrappers only count.
 """
 
 from __future__ import annotations
 
 import functools
 import inspect
+import sys
 import time
+import weakref
 from collections.abc import Callable
 from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.compiler import is_compiling
 from torch.nn.modules.module import register_module_forward_hook, register_module_forward_pre_hook
-from torch.optim.optimizer import (
-    Optimizer,
-    register_optimizer_step_post_hook,
-    register_optimizer_step_pre_hook,
-)
+from torch.optim.optimizer import Optimizer, register_optimizer_step_post_hook
 
 from goodfit.watch.cadence import Cadence
 from goodfit.watch.collector import Collector
+from goodfit.watch.toll import toll_of, toll_of_call
 
 LOSSES = (
     "cross_entropy",
@@ -36,6 +37,9 @@ LOSSES = (
     "poisson_nll_loss",
     "kl_div",
 )
+SCHEDULERS = (torch.optim.lr_scheduler.LRScheduler, torch.optim.lr_scheduler.OneCycleLR)
+COMPILED = "layers inside of what torch.compile made: only calls from outside are seen"
+NEVER = sys.maxsize
 
 
 class Hooks:
@@ -54,21 +58,32 @@ class Hooks:
         self._on_step, self._on_failure = on_step, on_failure
         self._undo: list[Callable[[], None]] = []
         self._module_hooks: list[Any] = []
-        self._is_attached = True
-        self._is_inside = False
-        self.cadence = Cadence()
+        self._compiled: weakref.WeakSet[nn.Module] | None = None
+        self._is_attached, self._is_inside = True, False
+        self._known: set[int] = set()
+        self.cadence = self._rehearse()
         self.collector = Collector(self.cadence, wake=self._wake, sleep=self._sleep)
         self._attach()
 
+    def _rehearse(self) -> Cadence:
+        """Measure what passing by costs on this machine, and start to count."""
+        self.cadence = Cadence()
+        self.cadence.next_loss = NEVER
+        toll = toll_of(functools.partial(self._loss, "none"))
+        return Cadence(toll=toll, toll_of_call=toll_of_call(lambda *_: self._tell(lambda: None)))
+
     def _attach(self) -> None:
-        before = register_optimizer_step_pre_hook(self._stepping)
-        after = register_optimizer_step_post_hook(lambda o, *_: self._tell(self._stepped, o))
-        self._undo += [before.remove, after.remove]
+        self._undo.append(register_optimizer_step_post_hook(self._stepped).remove)
         for name in LOSSES:
-            self._wrap(torch.nn.functional, name, self._loss)
+            self._wrap(torch.nn.functional, name, functools.partial(self._loss, name))
         self._wrap(torch.autograd, "backward", self._backward)
+        self._wrap(torch.amp.GradScaler, "scale", self._scale)
+        self._wrap(torch, "compile", self._compile)
+        self._wrap(nn.Module, "compile", self._compile)
         self._wrap(nn.Module, "train", self._train)
-        for scheduler in (torch.optim.lr_scheduler.LRScheduler, torch.optim.lr_scheduler.OneCycleLR):
+        for switch in (torch.no_grad, torch.inference_mode):
+            self._wrap(switch, "__enter__", self._gradients_off)
+        for scheduler in SCHEDULERS:
             if "step" in vars(scheduler):
                 self._wrap(scheduler, "step", self._schedule)
 
@@ -80,35 +95,47 @@ class Hooks:
             self._undo.pop()()
 
     def _wake(self) -> None:
-        if self._is_attached and not self._module_hooks:
+        if not self._is_attached or self._module_hooks:
+            return
+        if self._compiled is None:
             self._module_hooks = [
                 register_module_forward_pre_hook(self._entered),
                 register_module_forward_hook(self._left, with_kwargs=True),
             ]
+        for module in self._compiled or ():
+            before = module.register_forward_pre_hook(self._entered)
+            self._module_hooks += [before, module.register_forward_hook(self._left, with_kwargs=True)]
 
     def _sleep(self) -> None:
         while self._module_hooks:
             self._module_hooks.pop().remove()
 
     def _entered(self, module: nn.Module, arguments: tuple[Any, ...]) -> None:
-        self._tell(self.collector.entered, module, arguments)
+        if not is_compiling():
+            self._tell(self.collector.entered, module)
 
     def _left(self, module: nn.Module, arguments: Any, options: dict[str, Any], output: Any) -> None:
-        self._tell(self.collector.left, module, arguments, options, output)
+        if not is_compiling():
+            self._tell(self.collector.left, module, arguments, options, output)
 
-    def _stepping(self, optimizer: Optimizer, *_: Any) -> None:
-        if self.collector.is_awake:
-            self._tell(self.collector.stepping, optimizer)
+    def _stepped(self, optimizer: Optimizer, *_: Any) -> None:
+        if is_compiling():
+            return
+        cadence = self.cadence
+        cadence.num_steps += 1
+        if cadence.num_steps >= cadence.next_step or id(optimizer) not in self._known:
+            self._known.add(id(optimizer))
+            self._tell(self._look_at_step, optimizer)
 
-    def _stepped(self, optimizer: Optimizer) -> None:
-        was_awake = bool(self._module_hooks)
+    def _look_at_step(self, optimizer: Optimizer) -> None:
+        was_awake = self.collector.is_awake
         self.collector.stepped(optimizer)
         if was_awake:
             self._on_step(self.collector)
 
     def _tell(self, listen: Callable[..., None], *facts: Any) -> None:
         """Let the collector listen, and never let it disturb the script."""
-        if not self._is_attached or self._is_inside or torch.compiler.is_compiling():
+        if not self._is_attached or self._is_inside or _is_transformed():
             return
         started = time.perf_counter()
         self._is_inside = True
@@ -133,33 +160,81 @@ class Hooks:
 
         self._undo.append(restore)
 
-    def _loss(self, original: Any) -> Any:
+    def _loss(self, name: str, original: Any) -> Any:
         def loss(*arguments: Any, **options: Any) -> Any:
             value = original(*arguments, **options)
-            if not (self._is_attached and self.collector.is_listening(value)):
+            if is_compiling():
                 return value
-            output, target = (*arguments, *(options.get(key) for key in ("input", "target")))[:2]
-            if isinstance(output, Tensor) and isinstance(target, Tensor):
-                self._tell(self.collector.lost, original.__name__, output, target, options, value)
+            cadence = self.cadence
+            cadence.num_losses += 1
+            if cadence.num_losses >= cadence.next_loss and isinstance(value, Tensor):
+                self._tell(self._hear, name, arguments, options, value)
             return value
 
         return loss
 
+    def _hear(self, function: str, arguments: Any, options: dict[str, Any], value: Tensor) -> None:
+        started, cadence = time.perf_counter(), self.cadence
+        output, target = (*arguments, *(options.get(key) for key in ("input", "target")))[:2]
+        if isinstance(output, Tensor) and isinstance(target, Tensor):
+            self.collector.lost(function, output, target, options, value)
+        if not self.collector.is_awake:
+            cadence.num_heard += 1
+            cadence.spent_hearing += time.perf_counter() - started
+            cadence.wait_for_loss()
+
     def _backward(self, original: Any) -> Any:
         def backward(tensors: Any, *arguments: Any, **options: Any) -> Any:
-            if self._is_attached and self.collector.is_awake:
+            if self.collector.is_awake:
                 several = (tensors,) if isinstance(tensors, Tensor) else tuple(tensors)
-                self._tell(self.collector.going_backward, several)
+                self._tell(self._look_at_backward, several)
             return original(tensors, *arguments, **options)
 
         return backward
 
+    def _look_at_backward(self, tensors: tuple[Tensor, ...]) -> None:
+        self.collector.going_backward(tensors)
+        if not self.collector.is_awake:  # it was the end of a chase
+            self._on_step(self.collector)
+
+    def _scale(self, original: Any) -> Any:
+        def scale(scaler: Any, outputs: Any) -> Any:
+            if self.collector.is_awake:
+                self._tell(self.collector.scaling, outputs)
+            return original(scaler, outputs)
+
+        return scale
+
     def _train(self, original: Any) -> Any:
         def train(module: nn.Module, mode: bool = True) -> nn.Module:
-            self._tell(self.collector.switched)
+            if not (mode or is_compiling()) and self.cadence.num_steps >= self.cadence.next_evaluation:
+                self._tell(self.collector.switched, train)
             return original(module, mode)
 
         return train
+
+    def _gradients_off(self, original: Any) -> Any:
+        def enter(context: Any) -> Any:
+            if self.cadence.num_steps >= self.cadence.next_evaluation:
+                self._tell(self.collector.switched, _site(sys._getframe(1)))
+            return original(context)
+
+        return enter
+
+    def _compile(self, original: Any) -> Any:
+        def compile(*arguments: Any, **options: Any) -> Any:
+            # global hooks are compiled in, and compiled again without them: from now on there are none
+            self._sleep()
+            self._compiled = weakref.WeakSet() if self._compiled is None else self._compiled
+            made = original(*arguments, **options)
+            if isinstance(made, nn.Module):
+                self._compiled.add(made)
+            self.collector.not_seen(COMPILED)
+            if self.collector.is_awake:
+                self._wake()
+            return made
+
+        return compile
 
     def _schedule(self, original: Any) -> Any:
         def step(scheduler: Any, *arguments: Any, **options: Any) -> Any:
@@ -170,3 +245,15 @@ class Hooks:
             return original(scheduler, *arguments, **options)
 
         return step
+
+
+def _is_transformed() -> bool:
+    """Whether ``torch.func`` is at work, such as ``vmap``: its tensors hold no numbers that could be read."""
+    return torch._C._functorch.peek_interpreter_stack() is not None
+
+
+def _site(caller: Any) -> object:
+    """Where gradients are switched off: a line, or the function that ``@torch.no_grad()`` stands above."""
+    if caller.f_code.co_name == "decorate_context":
+        return caller.f_locals.get("func", caller.f_code)
+    return caller.f_code, caller.f_lineno

@@ -7,11 +7,12 @@ from collections import deque
 import torch
 from torch import Tensor, nn
 
-from goodfit.engine.probes import NEAR_BOUND
 from goodfit.watch.networks import is_finite
-from goodfit.watch.observation import LayerUse
+from goodfit.watch.uses import LayerUse
 
 NUM_LOOKS = 8
+NEAR_BOUND = 0.01
+"""Share of an activation's range that counts as saturated; the engine's probes load slowly."""
 MOST_UNITS = 4096
 RECTIFIERS = (nn.ReLU, nn.ReLU6)
 BOUNDS: dict[type[nn.Module], tuple[float, float]] = {
@@ -31,7 +32,7 @@ class LayerNotes:
         self._kinds: dict[str, str] = {}
         self.broken: tuple[str, bool] | None = None
 
-    def look(self, name: str, module: nn.Module, x: Tensor | None, output: Tensor) -> None:
+    def look(self, name: str, module: nn.Module, output: Tensor) -> None:
         """Look at the output of one layer in training."""
         if isinstance(module, RECTIFIERS):
             self._kinds[name] = type(module).__name__

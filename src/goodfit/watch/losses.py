@@ -14,12 +14,12 @@ from torch import Tensor
 from goodfit.watch.curve import CourseOf
 from goodfit.watch.graph import operations
 from goodfit.watch.guesses import guess
-from goodfit.watch.observation import LossUse, Place
+from goodfit.watch.uses import LossUse, Place
 
 MOST_NUMBERS = 65_536
 """Larger batches of answers are not kept."""
 MOST_BATCHES = 64
-MOST_KEPT = 1_000_000
+MOST_KEPT = 262_144
 FEWEST_ROWS = 8
 NUM_LATEST = 4
 TINY = 1e-30
@@ -64,7 +64,7 @@ class LossNotes:
         if size <= MOST_NUMBERS:
             if len(kept) * size > MOST_KEPT:
                 kept.popleft()
-            kept.append((output.detach(), target))
+            kept.append((_alone(output), _alone(target)))
         if is_training:
             self._num_calls += 1
             self.course.add(value.detach())
@@ -151,6 +151,13 @@ class LossNotes:
             if is_over and self.is_plain and targets.size
             else None,
         )
+
+
+def _alone(tensor: Tensor) -> Tensor:
+    """Return a tensor that keeps no larger one in memory."""
+    tensor = tensor.detach()
+    is_part = tensor.untyped_storage().nbytes() > 2 * tensor.numel() * tensor.element_size()
+    return tensor.clone() if is_part else tensor
 
 
 def _row_sums(a: Tensor, *, is_log: bool) -> Tensor:

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from goodfit.watch.observation import Inputs, NetworkUse, Place
+from goodfit.watch.uses import Inputs, NetworkUse, Place
 
 MOST_ROWS = 512
 MOST_FEATURES = 2048
@@ -36,13 +36,11 @@ class NetworkNotes:
         self._rows: dict[bytes, tuple[np.ndarray, np.ndarray]] = {}
         self._nonfinite = 0
 
-    def train(self, network: nn.Module, x: Tensor | None, *, place: Place | None) -> None:
-        """Note a call with gradients."""
-        self.place = self.place or place
+    def train(self, *, is_training: bool, num_rows: int) -> None:
+        """Note a call that a backward followed, its mode and its rows."""
         self._training[0] += 1
-        self._training[1] += not network.training
-        if x is not None and x.ndim:
-            self._largest_batch = max(self._largest_batch, len(x))
+        self._training[1] += not is_training
+        self._largest_batch = max(self._largest_batch, num_rows)
 
     def evaluate(self, network: nn.Module, *, place: Place | None) -> None:
         """Note a call without gradients that serves to judge the network."""
@@ -118,6 +116,12 @@ def first_tensor(arguments: tuple[Any, ...], options: dict[str, Any]) -> Tensor 
     """Find the first tensor among a call's arguments."""
     values = (*arguments, *options.values())
     return next((value for value in values if isinstance(value, Tensor)), None)
+
+
+def inner(network: nn.Module) -> nn.Module:
+    """Return the module that a compiled one was made of, or the module itself."""
+    original = getattr(network, "_orig_mod", network)
+    return original if isinstance(original, nn.Module) else network
 
 
 def is_loss(module: nn.Module) -> bool:

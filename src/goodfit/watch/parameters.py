@@ -1,4 +1,4 @@
-"""Notes on parameters and the optimizers that hold them."""
+"""Notes on parameters: their gradients, and how far they have come."""
 
 from __future__ import annotations
 
@@ -6,66 +6,16 @@ import math
 import statistics
 import weakref
 from collections import deque
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from goodfit.watch.observation import OptimizerUse, ParameterUse, Place
+from goodfit.watch.uses import ParameterUse
 
 MOST_PARAMETERS = 256
 MOST_ELEMENTS = 4096
 """Of each parameter, to tell whether it moves."""
 NUM_LOOKS = 64
-NUM_ASKED = 3
-"""Parameters that are asked whether their gradients were cleared."""
-
-
-class OptimizerNotes:
-    """What is known of one optimizer.
-
-    Args:
-        optimizer: The optimizer, about to take its first step.
-    """
-
-    def __init__(self, optimizer: torch.optim.Optimizer, *, place: Place | None) -> None:
-        groups = optimizer.param_groups
-        self.kind = type(optimizer).__name__
-        self.place = place
-        self._lr = max((float(group.get("lr", 0.0)) for group in groups), default=0.0)
-        self._momentum = _momentum(groups[0]) if groups else 0.0
-        self.num_steps = 0
-        self.num_judged = 0
-        self.num_stale = 0
-        self.is_stale: bool | None = None
-        self.parameter_ids = {id(parameter) for group in groups for parameter in group["params"]}
-        matrices = [p for group in groups for p in group["params"] if p.requires_grad]
-        self._asked = [weakref.ref(parameter) for parameter in matrices[-NUM_ASKED:]]
-
-    def ask(self) -> None:
-        """Before the first backward since a step: are gradients of that step still there?"""
-        asked = [parameter for reference in self._asked if (parameter := reference()) is not None]
-        is_dirty = any(p.grad is not None and bool(p.grad.detach().any()) for p in asked)
-        # gradients that are clean once since the last step have been cleared, whatever comes later
-        self.is_stale = is_dirty if self.is_stale is None else self.is_stale and is_dirty
-
-    def judge(self) -> None:
-        """At a step: count whether its gradients had been cleared."""
-        if self.is_stale is not None:
-            self.num_judged += 1
-            self.num_stale += self.is_stale
-
-    def record(self) -> OptimizerUse:
-        """Freeze what is known."""
-        return OptimizerUse(
-            kind=self.kind,
-            lr=self._lr,
-            momentum=self._momentum,
-            num_steps=self.num_steps,
-            num_judged=self.num_judged,
-            num_stale=self.num_stale,
-            place=self.place,
-        )
 
 
 class ParameterNotes:
@@ -168,7 +118,3 @@ def _norm(tensor: Tensor) -> Tensor:
     if tensor.is_sparse:
         tensor = tensor.coalesce().values()
     return tensor.float().norm().cpu()
-
-
-def _momentum(group: dict[str, Any]) -> float:
-    return float(group.get("momentum", 0.0) or 0.0)

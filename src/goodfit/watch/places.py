@@ -7,7 +7,7 @@ import sys
 import sysconfig
 from pathlib import Path
 
-from goodfit.watch.observation import Place
+from goodfit.watch.uses import Place
 
 OWN = str(Path(__file__).resolve().parents[1])
 LIBRARIES = tuple(

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import os
 import runpy
+import signal
 import sys
+import threading
 import types
 from collections.abc import Sequence
 from pathlib import Path
@@ -23,10 +26,14 @@ class Ending:
     Attributes:
         code: The exit code that Python would have had.
         is_whole: Whether it came to its own end, not to an error or an interruption.
+        is_interrupted: Whether Ctrl-C ended it.
+        note: What to tell beside its own traceback; empty if it came to its own end.
     """
 
     code: int
     is_whole: bool
+    is_interrupted: bool = False
+    note: str = ""
 
 
 def run(target: str, arguments: Sequence[str], *, as_module: bool) -> Ending:
@@ -43,8 +50,8 @@ def run(target: str, arguments: Sequence[str], *, as_module: bool) -> Ending:
     Raises:
         PlanError: There is no such script.
     """
-    if not as_module and not os.path.exists(target):
-        raise PlanError(f"there is no script {target!r}", fix="give the path of a Python script")
+    if not as_module:
+        refuse_missing(target)
     argv, path = sys.argv, list(sys.path)
     sys.argv = [target, *arguments]
     sys.path[0] = os.getcwd() if as_module else str(Path(target).resolve().parent)
@@ -57,14 +64,48 @@ def run(target: str, arguments: Sequence[str], *, as_module: bool) -> Ending:
         return Ending(code=_code(leaving.code), is_whole=True)
     except KeyboardInterrupt as error:
         _print(error)
-        return Ending(code=INTERRUPTED, is_whole=False)
+        note = "the script was interrupted; this is what was seen until then"
+        return Ending(code=INTERRUPTED, is_whole=False, is_interrupted=True, note=note)
     except BaseException as error:
         _print(error)
-        return Ending(code=FAILED, is_whole=False)
+        return Ending(code=FAILED, is_whole=False, note=_note_on(error, target))
     finally:
+        _wait_for_threads()
         sys.argv, sys.path[:] = argv, path
-        sys.stdout.flush()
+        with contextlib.suppress(OSError, ValueError):  # a closed pipe is the script's own matter
+            sys.stdout.flush()
     return Ending(code=0, is_whole=True)
+
+
+def leave_interrupted() -> None:
+    """End this process by the signal of Ctrl-C, as Python does: shells ask for the signal, not for 130."""
+    sys.stdout.flush()
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    os.kill(os.getpid(), signal.SIGINT)
+
+
+def _wait_for_threads() -> None:
+    """Wait for threads that Python would wait for at its end: they may be training."""
+    for thread in threading.enumerate():
+        if thread is not threading.current_thread() and not thread.daemon:
+            thread.join()
+
+
+def _note_on(error: BaseException, target: str) -> str:
+    # by now the traceback holds frames of the script alone
+    if isinstance(error, SyntaxError | ValueError) and error.__traceback__ is None:
+        return f"{target} could not be read as Python, so there was nothing to watch"
+    return f"the script ended with {type(error).__name__}; this is what was seen until then"
+
+
+def refuse_missing(target: str) -> None:
+    """Refuse a script that is not there.
+
+    Raises:
+        PlanError: There is no such script.
+    """
+    if not os.path.exists(target):
+        raise PlanError(f"there is no script {target!r}", fix="give the path of a Python script")
 
 
 def _code(code: object) -> int:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 import types
 from collections.abc import Collection
 from typing import Any, Self
@@ -16,9 +15,12 @@ from goodfit.watch.collector import Collector
 from goodfit.watch.hooks import Hooks
 from goodfit.watch.judge import judge, not_checked
 from goodfit.watch.sighting import Sighting
-from goodfit.watch.telling import closing, tell
+from goodfit.watch.telling import closing, say, tell
 
-FIRST_CHECK = 4
+FIRST_CHECK, GROWTH = 4, 4
+SECONDS_BETWEEN = 1.0
+LEAST_GAP = 300.0
+"""Seconds between two checks, over those that a check takes."""
 
 
 class Session:
@@ -32,6 +34,8 @@ class Session:
         ignore: Codes to leave out.
     """
 
+    _num_active = 0
+
     def __init__(
         self,
         model: Any = None,
@@ -44,13 +48,16 @@ class Session:
         self._model, self._optimizer = model, optimizer
         self._quiet, self._select, self._ignore = quiet, select, ignore
         self._hooks: Hooks | None = None
-        self._next_check = FIRST_CHECK
+        self._next_check, self._next_second = FIRST_CHECK, SECONDS_BETWEEN
         self._told: set[str] = set()
+        self._seen_before: set[str] = set()
         self.failure: str | None = None
         self.sightings: tuple[Sighting, ...] = ()
         self.not_checked: tuple[str, ...] = ()
         self.overhead = 0.0
         self.num_steps = 0
+        self.has_called = False
+        self._process = os.getpid()
 
     @property
     def findings(self) -> tuple[Finding, ...]:
@@ -65,7 +72,10 @@ class Session:
                 f"the optimizer is a {type(self._optimizer).__name__}",
                 fix="hand over a torch.optim optimizer",
             )
-        self._process = os.getpid()
+        if Session._num_active and not self._quiet:
+            say("goodfit: this is watched already; the watch around it tells what is found")
+            self._quiet = True
+        Session._num_active += 1
         self._hooks = Hooks(on_step=self._check, on_failure=self._fail)
         return self
 
@@ -77,50 +87,66 @@ class Session:
     ) -> None:
         self.close(is_whole=kind is None)
 
-    def close(self, *, is_whole: bool = True) -> None:
+    def close(self, *, is_whole: bool = True, note: str = "") -> None:
         """Take the hooks off, and judge all that was seen.
 
         Args:
             is_whole: Whether the training ended by itself.
+            note: What to tell before the findings.
         """
         hooks, self._hooks = self._hooks, None
         if hooks is None:
             return
+        Session._num_active -= 1
         hooks.detach()
+        started = hooks.cadence.seconds
         try:
             self._judge(hooks.collector, is_over=True, is_whole=is_whole)
         except Exception as error:
             self._fail(error)
+        hooks.cadence.spent += hooks.cadence.seconds - started
         self.overhead = hooks.cadence.overhead
         if self.failure is not None:
             self.not_checked = (*self.not_checked, f"everything after {self.failure}")
-        if not self._quiet and self._is_speaker():
+        if not self._quiet and self.is_speaker:
             rest = [seen for seen in self.sightings if seen.finding.code not in self._told]
-            closing(rest, self, num_told=len(self._told))
+            closing(rest, self, num_told=len(self._told), note=note)
 
     def _check(self, collector: Collector) -> None:
-        """Tell severe findings as soon as they are seen, at steps that grow apart."""
-        if collector.num_steps < self._next_check and not collector.is_newly_broken():
+        """Tell what is certain as soon as it is seen, at steps and seconds that grow apart."""
+        started = collector.cadence.seconds
+        is_due = collector.num_steps >= self._next_check or started >= self._next_second
+        if not collector.has_news() and not is_due:
             return
-        self._next_check = max(self._next_check, collector.num_steps) * 4
+        self._next_check = max(self._next_check, collector.num_steps) * GROWTH
         self._judge(collector, is_over=False)
-        if self._quiet or not self._is_speaker():
-            return
+        now = collector.cadence.seconds
+        self._next_second = now + max(SECONDS_BETWEEN, LEAST_GAP * (now - started))
+        if not self._quiet and self.is_speaker:
+            self._tell_early()
+
+    def _tell_early(self) -> None:
+        """Tell errors at once, and warnings that stood at the last check already."""
+        codes = {seen.finding.code for seen in self.sightings}
         for seen in self.sightings:
-            if seen.finding.severity == "error" and seen.finding.code not in self._told:
-                self._told.add(seen.finding.code)
+            found = seen.finding
+            is_sure = found.severity == "error" or found.code in self._seen_before
+            if found.severity != "info" and is_sure and found.code not in self._told:
+                self._told.add(found.code)
                 tell(seen)
+        self._seen_before = codes
 
     def _judge(self, collector: Collector, *, is_over: bool, is_whole: bool = True) -> None:
         observation = collector.observe(is_over=is_over, is_whole=is_whole)
-        self.num_steps = observation.num_steps
+        self.num_steps, self.has_called = observation.num_steps, bool(observation.networks)
         self.sightings = tuple(seen for seen in judge(observation) if self._is_wanted(seen.finding.code))
         self.not_checked = not_checked(observation)
 
     def _is_wanted(self, code: str) -> bool:
         return (not self._select or code in self._select) and code not in self._ignore
 
-    def _is_speaker(self) -> bool:
+    @property
+    def is_speaker(self) -> bool:
         """Whether this process speaks: not a fork of it, and the first of a group under torchrun."""
         return os.getpid() == self._process and os.environ.get("RANK", "0") == "0"
 
@@ -128,4 +154,4 @@ class Session:
         """Say in one line that watching has stopped; the script goes on."""
         self.failure = f"a fault in goodfit ({type(error).__name__}: {error})"
         if not self._quiet:
-            sys.stderr.write(f"goodfit: {self.failure}; watching stops, your script goes on\n")
+            say(f"goodfit: {self.failure}; watching stops, your script goes on")

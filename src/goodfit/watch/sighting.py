@@ -6,7 +6,7 @@ import dataclasses
 
 from goodfit.diagnosis.catalogue import CATALOGUE
 from goodfit.diagnosis.finding import Evidence, Finding, Severity
-from goodfit.watch.observation import Place
+from goodfit.watch.uses import Place
 
 ORDER = {"error": 0, "warning": 1, "info": 2}
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 
-from goodfit.watch.observation import Comparison, LossUse, Observation
+from goodfit.watch.observation import Comparison, Observation
+from goodfit.watch.uses import LossUse
 
 KEPT_BY_GUESSING = 0.97
 KEPT_WITHOUT_HOPE = 0.995
@@ -15,7 +16,9 @@ NUM_ERRORS = 3.0
 TINY = 1e-9
 """A guess that is never wrong leaves nothing to be learnt."""
 STILL_FALLING = 0.03
-LEAST_LEAD = {"classes": 0.1, "numbers": 0.1}
+LEAST_LEAD = 0.1
+WAY_LEFT = 1 / 3
+"""Of the way from a guess to the best reference, in accuracy: a network that has gone the rest learns."""
 
 
 def main_loss(observation: Observation) -> LossUse | None:
@@ -57,15 +60,22 @@ def is_hopeless(observation: Observation) -> bool:
 
 def margin(found: Comparison) -> float:
     """Lead that is beyond chance, by the finite rows of both scores."""
-    least = LEAST_LEAD[found.task]
     if found.task == "numbers":
-        return least
+        return LEAST_LEAD
     best = max(found.linear, found.neighbours)
     variances = [
         score * (1 - score) / rows
         for score, rows in ((best, found.num_rows), (best_score(found), found.num_answers))
     ]
-    return max(least, NUM_ERRORS * math.sqrt(max(0.0, math.fsum(variances))))
+    return max(LEAST_LEAD, NUM_ERRORS * math.sqrt(max(0.0, math.fsum(variances))))
+
+
+def least_lead(found: Comparison) -> float:
+    """Lead from which a network is behind; R squared is a share of the way by itself, accuracy is not."""
+    if found.task == "numbers":
+        return margin(found)
+    best = max(found.linear, found.neighbours)
+    return max(margin(found), WAY_LEFT * (best - found.guess))
 
 
 def is_guessing(observation: Observation) -> bool:
@@ -85,7 +95,7 @@ def is_behind(observation: Observation) -> bool:
     if found is None or not observation.is_whole:
         return False
     best = max(found.linear, found.neighbours)
-    return lead(found) > margin(found) and best > found.guess + margin(found)
+    return lead(found) > least_lead(found) and best > found.guess + margin(found)
 
 
 def fall(use: LossUse) -> float:
@@ -97,15 +107,27 @@ def fall(use: LossUse) -> float:
     return (before - after) / abs(before) if before else 0.0
 
 
+def is_stuck(observation: Observation) -> bool:
+    """Whether a loss written by hand ended no lower than it began; of such a loss no more is known."""
+    curve = observation.objective
+    if observation.losses or len(observation.optimizers) != 1 or not observation.is_whole:
+        return False
+    if len(curve) < FEWEST_STEPS:
+        return False
+    size = max(3, len(curve) // 10)
+    return math.fsum(curve[-size:]) >= math.fsum(curve[:size])
+
+
 def is_poor(observation: Observation) -> bool:
     """Whether training was not good."""
-    return is_guessing(observation) or is_behind(observation) or observation.nonfinite is not None
+    is_bad = is_guessing(observation) or is_behind(observation) or is_stuck(observation)
+    return is_bad or observation.nonfinite is not None
 
 
 def is_unfinished(observation: Observation) -> bool:
     """Whether training was poor, or left a fair part of a guess's loss while references do better."""
     found = observation.comparison
-    is_half_behind = found is not None and lead(found) > margin(found) / 2
+    is_half_behind = found is not None and lead(found) > least_lead(found) / 2
     return is_poor(observation) or (is_half_behind and is_second(observation))
 
 

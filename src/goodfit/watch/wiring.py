@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from goodfit.watch.observation import NetworkUse, Observation, OptimizerUse, ParameterUse
+from goodfit.watch.observation import Observation
 from goodfit.watch.sighting import Sighting, measured, sighting
+from goodfit.watch.uses import NetworkUse, OptimizerUse, ParameterUse
 
 FEWEST_STALE = 3
 STALE = 0.9
