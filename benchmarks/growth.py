@@ -54,17 +54,20 @@ def grow(time: Callable[[Case], float]) -> dict[str, list[dict[str, Any]]]:
 
 
 def draw(grown: dict[str, list[dict[str, Any]]]) -> Path:
-    """Draw the three curves side by side, each with the line of a cost in proportion."""
+    """Draw the three curves side by side, each with the line that its total cost in proportion would make."""
     import matplotlib
 
     matplotlib.use("svg")
+    matplotlib.rcParams.update({"svg.fonttype": "none", "svg.hashsalt": "growth"})
     from matplotlib import pyplot
 
     figure, axes = pyplot.subplots(1, 3, figsize=(10, 3.2), layout="constrained", sharey=True)
     for axis, (word, points) in zip(axes, grown.items(), strict=True):
         sizes, times = ([point[name] for point in points] for name in ("size", "network_ms"))
         axis.loglog(sizes, times, "o-", color="tab:blue", label="measured")
-        axis.loglog(sizes, _proportional(sizes, times), "--", color="gray", label="in proportion")
+        grows = word != "networks"  # the time of one network stays, where that of all is in proportion
+        line = [times[-1] * size / sizes[-1] if grows else times[-1] for size in sizes]
+        axis.loglog(sizes, line, "--", color="gray", label="in proportion")
         axis.set_xlabel(word)
     axes[0].set_ylabel("CPU time of one network, ms")
     axes[0].legend(frameon=False)
@@ -77,7 +80,3 @@ def slope(points: Sequence[dict[str, Any]]) -> float:
     """Exponent of the growth between the last two sizes: 1 is in proportion, 0 is no growth."""
     (size, time), (next_size, next_time) = ((p["size"], p["network_ms"]) for p in points[-2:])
     return math.log(next_time / time) / math.log(next_size / size)
-
-
-def _proportional(sizes: Sequence[float], times: Sequence[float]) -> list[float]:
-    return [times[-1] * size / sizes[-1] for size in sizes]
