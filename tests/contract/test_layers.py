@@ -22,7 +22,8 @@ LAYERS = (
     ("evidence",),
     ("procedure",),
     ("store", "report"),
-    ("watch", "interop", "labs"),
+    ("watch", "labs"),
+    ("interop",),
     ("cli",),
 )
 RANK = {name: rank for rank, names in enumerate(LAYERS) for name in names}
