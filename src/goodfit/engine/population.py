@@ -9,7 +9,7 @@ from goodfit.engine.plan import Plan
 from goodfit.errors import PlanError
 from goodfit.rules.base import Rule
 
-_OF_A_STRUCTURE = ("network", "loss", "inputs", "batch_size", "epochs")
+_OF_A_STRUCTURE = ("network", "loss", "inputs", "batch_size", "epochs", "precision")
 
 
 def check_population(candidates: Sequence[Candidate]) -> None:

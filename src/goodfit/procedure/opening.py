@@ -102,6 +102,9 @@ def train_as_it_is(plan: Plan, case: Case, *, num_seeds: int) -> TrainedArm:
         workers=case.workers,
     )
     case.budget.used += num_seeds
+    choice = control.histories[0].choice
+    if num_seeds > 1 and choice is not None and choice.way == "one by one":
+        case.journal.note(f"networks are trained one after the other: {choice.reason}")
     case.journal.keep_arm(control, round=1, question="training")
     return control
 
