@@ -14,6 +14,7 @@ from goodfit.engine.threads import suitable_threads
 from goodfit.engine.workers import hired
 from goodfit.evidence.trial import CONTROL
 from goodfit.procedure.case import Case
+from goodfit.procedure.examination import examine
 from goodfit.procedure.final import open_sealed_test, predictor_of, train_final, with_epochs
 from goodfit.procedure.fitted import Fitted
 from goodfit.procedure.opening import (
@@ -75,6 +76,7 @@ def _run(
         arm=control,
     )
     because = rounds.run()
+    examine(case, harness, control=control, arm=rounds.arm, round=rounds.round)
     wanted = _unshortened(rounds.arm.plan, shortened, plan.epochs)
     final = train_final(wanted, case, trial_arm=rounds.arm)
     case.journal.keep_arm(final, round=rounds.round, question="final")
