@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from goodfit.diagnosis.before import findings
-from goodfit.engine.history import Harness
+from goodfit.engine.history import Association, Harness
 
 HEALTHY = Harness(
     initial_loss=2.4,
@@ -27,6 +27,12 @@ HEALTHY = Harness(
     majority_share=0.2,
     sample_leak=0.0,
     unused_parameters=(),
+    num_train_rows=1500,
+    target_order=0.02,
+    input_signal=Association(value=0.9, error=0.01, num_rows=1000),
+    parts_apart=Association(value=0.51, error=0.02, num_rows=1000),
+    batch_size=32,
+    initial_scales=(("layers.0", 0.58), ("layers.1", 1.41)),
 )
 
 ILL: dict[str, tuple[str, dict[str, Any]]] = {
@@ -45,6 +51,12 @@ ILL: dict[str, tuple[str, dict[str, Any]]] = {
     "one class": ("imbalanced-classes", {"majority_share": 0.97}),
     "a leak": ("sample-leak", {"sample_leak": 0.2}),
     "a layer never called": ("unused-parameters", {"unused_parameters": ("a.weight",) * 5}),
+    "one row a step": ("lone-rows", {"batch_size": 1, "has_batch_norm": True}),
+    "rows twice": ("repeated-inputs", {"num_train_repeats": 600}),
+    "rows in the order of their targets": ("sorted-targets", {"target_order": 0.97}),
+    "units at zero": ("twin-units", {"twin_layers": ("layers.0",)}),
+    "weights of deviation 1": ("odd-weights", {"initial_scales": (("layers.0", 8.0),)}),
+    "weights at next to nothing": ("odd-weights", {"initial_scales": (("layers.0", 1e-3),)}),
 }
 
 
@@ -64,6 +76,12 @@ def test_a_planted_illness_alone_is_found(illness: str) -> None:
         {"initial_loss": 5.0},  # a He start on correlated inputs
         {"input_std_min": 1e-4},  # a rare indicator
         {"num_repeated_rows": 4},
+        {"batch_size": 1},
+        {"has_batch_norm": True, "is_normalised": True},
+        {"num_train_repeats": 200},
+        {"target_order": 0.3},
+        {"target_order": 0.9, "num_train_rows": 40},  # too few to be in an order
+        {"initial_scales": (("layers.0", 8.0),), "is_normalised": True},
         {"one_batch_score": None, "expected_loss": None, "majority_share": None, "sample_leak": None},
         {"input_std_min": None, "input_std_max": None, "input_abs_max": None},
     ],
@@ -72,10 +90,41 @@ def test_a_healthy_harness_raises_nothing(changes: dict[str, Any]) -> None:
     assert findings(dataclasses.replace(HEALTHY, **changes)) == ()
 
 
-def test_many_repeated_rows_are_worse_than_some() -> None:
-    (some,) = findings(dataclasses.replace(HEALTHY, num_repeated_rows=20))
-    (many,) = findings(dataclasses.replace(HEALTHY, num_repeated_rows=200))
-    assert (some.severity, many.severity) == ("info", "warning")
+def severity_of_repetition(**changes: Any) -> str:
+    (found,) = findings(dataclasses.replace(HEALTHY, **changes))
+    assert found.code == "GF006"
+    return found.severity
+
+
+def test_more_repetition_than_training_rows_have_is_a_leak() -> None:
+    assert severity_of_repetition(num_repeated_rows=20, num_train_repeats=0) == "warning"
+    assert severity_of_repetition(num_repeated_rows=20, num_train_repeats=60) == "info"
+
+
+def test_coarse_columns_repeat_by_chance() -> None:
+    """Titanic as it is split: rows repeat in training as in validation, and some contradict each other."""
+    titanic = {
+        "num_repeated_rows": 34,
+        "num_validation_rows": 178,
+        "num_repeats_alike": 32,
+        "num_train_rows": 535,
+        "num_train_repeats": 83,
+        "num_contradictions": 14,
+    }
+    assert severity_of_repetition(**titanic) == "info"
+
+
+def test_many_copies_with_their_targets_are_a_leak_even_where_training_repeats() -> None:
+    found = findings(
+        dataclasses.replace(HEALTHY, num_repeated_rows=160, num_repeats_alike=160, num_train_repeats=480)
+    )
+    assert found[0].severity == "warning"
+
+
+def test_a_record_that_knows_no_repetition_of_training_is_judged_by_the_share() -> None:
+    old = {"num_train_rows": 0}
+    assert severity_of_repetition(num_repeated_rows=20, **old) == "info"
+    assert severity_of_repetition(num_repeated_rows=200, **old) == "warning"
 
 
 def test_findings_survive_strict_json() -> None:

@@ -30,6 +30,7 @@ def test_the_summary_says_what_matters(patient):
         r"Found\s+GF101 vanishing-gradients",
         r"Not shown\s+momentum, dropout",
         r"Untried\s+maxout, wider",
+        r"Not checked\s+sample leak",
         r"Report\s+goodfit-run/report\.html",
     ):
         assert re.search(pattern, text, flags=re.MULTILINE), pattern

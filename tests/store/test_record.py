@@ -9,9 +9,10 @@ from typing import Literal, get_args, get_origin, get_type_hints
 import numpy as np
 import pytest
 
+from goodfit.engine.history import History
 from goodfit.errors import RunFolderError
 from goodfit.evidence.verdict import Interval
-from goodfit.procedure.run import FORMAT, Reference, Run
+from goodfit.procedure.run import FORMAT, Arm, Reference, Run
 from goodfit.store.record import RUN_FILE, decode_run, encode_run, load_run
 
 NUMBERS = (0.0, -0.0, 1.5, 1e-300, 1e300, 0.1 + 0.2, math.nan, math.inf, -math.inf)
@@ -45,6 +46,18 @@ def test_any_record_comes_back_equal_from_strict_json(seed):
     text = encode_run(run)
     json.loads(text, parse_constant=refuse)
     assert repr(decode_run(text)) == repr(run)  # NaN is not equal to itself, but it reads the same
+
+
+def test_a_record_from_before_a_measure_was_made_still_opens():
+    drawn = any_of(Run, random.Random(3))
+    arm = dataclasses.replace(any_of(Arm, random.Random(1)), histories=(any_of(History, random.Random(2)),))
+    old = json.loads(encode_run(dataclasses.replace(drawn, arms=(arm,), format=FORMAT)))
+    del old["arms"][0]["histories"][0]["reliability"]
+    for name in ("parts_apart", "twin_layers", "num_train_rows"):
+        del old["harness"][name]
+    back = decode_run(json.dumps(old).encode())
+    assert back.arms[0].histories[0].reliability == ()
+    assert (back.harness.parts_apart, back.harness.twin_layers, back.harness.num_train_rows) == (None, (), 0)
 
 
 def test_a_name_that_is_no_text_does_not_stop_a_run_from_being_saved(fitted):

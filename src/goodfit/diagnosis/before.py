@@ -6,6 +6,8 @@ import math
 
 from goodfit.diagnosis.catalogue import CATALOGUE
 from goodfit.diagnosis.finding import Evidence, Finding
+from goodfit.diagnosis.rows import repeated_inputs, repeated_rows, sorted_targets
+from goodfit.diagnosis.weights import lone_rows, odd_weights, twin_units
 from goodfit.engine.history import Harness
 
 MOST_INITIAL = 8.0
@@ -14,10 +16,6 @@ LEARNT_BATCH = 0.9
 LARGEST_STD = 30.0
 STD_RATIO = 1000.0
 LARGEST_INPUT = 100.0
-REPEATED = 0.01
-FEWEST_REPEATED = 5
-MANY_REPEATED = 0.2
-"""Few columns of few values repeat by themselves; a fifth of the rows is more than that."""
 MAJORITY = 0.9
 LEAK = 1e-4
 
@@ -41,6 +39,11 @@ def findings(harness: Harness) -> tuple[Finding, ...]:
         imbalanced_classes,
         sample_leak,
         unused_parameters,
+        lone_rows,
+        repeated_inputs,
+        sorted_targets,
+        twin_units,
+        odd_weights,
     )
     return tuple(found for detect in detectors if (found := detect(harness)))
 
@@ -116,19 +119,6 @@ def non_finite_inputs(harness: Harness) -> Finding | None:
         f"{count} input {'value is' if count == 1 else 'values are'} NaN or infinite; "
         "every loss they touch is too",
         Evidence(what="input values that are NaN or infinite", value=float(count), limit=0.0),
-    )
-
-
-def repeated_rows(harness: Harness) -> Finding | None:
-    """Validation rows that can be answered by heart."""
-    count, looked_at = harness.num_repeated_rows, harness.num_validation_rows
-    if count < FEWEST_REPEATED or count <= REPEATED * looked_at:
-        return None
-    return CATALOGUE["GF006"].finding(
-        f"{count} of {looked_at} validation rows have inputs that stand in the training rows too; "
-        f"limit {REPEATED:.0%}",
-        Evidence(what="share of repeated validation rows", value=count / looked_at, limit=REPEATED),
-        severity="warning" if count > MANY_REPEATED * looked_at else "info",
     )
 
 

@@ -6,6 +6,7 @@ import difflib
 import importlib.resources
 
 from goodfit.diagnosis.entry import Entry, entry
+from goodfit.diagnosis.in_comparisons import IN_COMPARISONS
 from goodfit.diagnosis.in_scripts import IN_SCRIPTS
 from goodfit.errors import GoodfitError
 
@@ -49,6 +50,24 @@ BEFORE_TRAINING = (
         "harness",
     ),
     entry("GF009", "unused-parameters", "warning", "parameters receive no gradient", "", "harness"),
+    entry("GF040", "repeated-inputs", "info", "training rows stand there more than once", "", "harness"),
+    entry("GF041", "sorted-targets", "info", "neighbouring rows have like targets", "", "harness"),
+    entry(
+        "GF042",
+        "twin-units",
+        "error",
+        "units of a layer are copies of each other and stay so",
+        "he-init xavier-init",
+        "harness",
+    ),
+    entry(
+        "GF043",
+        "odd-weights",
+        "warning",
+        "fresh weights are far too large or too small",
+        "he-init xavier-init batch-norm layer-norm",
+        "harness",
+    ),
 )
 
 ON_TRAINING = (
@@ -171,10 +190,26 @@ ON_TESTING = (
         "ensemble averaging",
         "testing",
     ),
+    entry(
+        "GF206",
+        "shifted-validation",
+        "warning",
+        "validation rows can be told from training rows",
+        "",
+        "testing",
+    ),
+    entry(
+        "GF208",
+        "poor-calibration",
+        "info",
+        "the probabilities are not those of being right",
+        "label-smoothing ensemble early-stopping weight-decay averaging",
+        "testing",
+    ),
 )
 
 CATALOGUE: dict[str, Entry] = {
-    known.code: known for known in (*BEFORE_TRAINING, *IN_SCRIPTS, *ON_TRAINING, *ON_TESTING)
+    known.code: known for known in (*BEFORE_TRAINING, *IN_SCRIPTS, *ON_TRAINING, *ON_TESTING, *IN_COMPARISONS)
 }
 """Entries by code."""
 

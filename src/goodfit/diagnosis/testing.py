@@ -12,6 +12,7 @@ import numpy as np
 from scipy.special import stdtrit
 
 from goodfit.diagnosis import measures
+from goodfit.diagnosis.calibration import poor_calibration
 from goodfit.diagnosis.catalogue import CATALOGUE
 from goodfit.diagnosis.finding import Evidence, Finding
 from goodfit.engine.history import History
@@ -45,7 +46,7 @@ def findings(histories: Sequence[History]) -> tuple[Finding, ...]:
     histories = [history for history in histories if _scores(history) is not None]
     if not histories:
         return ()
-    detectors = (overfitting, overtraining, validation_too_small, no_gap)
+    detectors = (overfitting, overtraining, validation_too_small, no_gap, poor_calibration)
     return tuple(found for detect in detectors if (found := detect(histories)))
 
 
@@ -82,7 +83,7 @@ def validation_too_small(histories: Sequence[History]) -> Finding | None:
     """An interval of the validation score, from its rows alone, too wide to decide by."""
     scores = [pair[1] for history in histories if (pair := _scores(history)) is not None]
     num_rows = histories[0].num_validation_rows
-    reach = 1.96 * math.sqrt(_row_variance(float(np.mean(scores)), num_rows, histories[0].metric))
+    reach = 1.96 * math.sqrt(row_variance(float(np.mean(scores)), num_rows, histories[0].metric))
     if not reach > WIDEST:
         return None
     return CATALOGUE["GF203"].finding(
@@ -121,7 +122,7 @@ def _gap(histories: Sequence[History]) -> tuple[float, float]:
     gap_S = scores_S2[:, 0] - scores_S2[:, 1]
     first = histories[0]
     by_row = sum(
-        _row_variance(float(score), num_rows, first.metric)
+        row_variance(float(score), num_rows, first.metric)
         for score, num_rows in zip(
             scores_S2.mean(0), (first.num_rows, first.num_validation_rows), strict=True
         )
@@ -133,8 +134,8 @@ def _gap(histories: Sequence[History]) -> tuple[float, float]:
     return float(gap_S.mean()), math.sqrt(by_seed + 1.96**2 * by_row)
 
 
-def _row_variance(score: float, num_rows: int, metric: str) -> float:
-    """Variance of a score that comes from having few rows.
+def row_variance(score: float, num_rows: int, metric: str) -> float:
+    """Estimate the variance of a score that comes from having few rows.
 
     Accuracy is a share. For R squared it is twice what normal errors give (Olkin & Finn, "Correlations
     redux", Psychological Bulletin 118, 1995), because real errors have heavier tails.

@@ -5,6 +5,7 @@ Letters: N rows, D inputs, S seeds.
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 import torch
@@ -12,19 +13,21 @@ from torch import Tensor, nn
 
 from goodfit.data.split import Rows, Split
 from goodfit.engine.backend import Batch
+from goodfit.engine.beginning import has_batch_norm, initial_scales, is_normalised, twin_layers
 from goodfit.engine.candidate import Candidate
 from goodfit.engine.construction import build_backend, build_module
 from goodfit.engine.descent import Descent
 from goodfit.engine.history import Harness
 from goodfit.engine.losses import row_scores
 from goodfit.engine.plan import Plan
+from goodfit.engine.relations import input_signal, parts_apart
+from goodfit.engine.repetition import find_repetition, target_order
 from goodfit.seeds import numpy_stream
 
 NUM_SEEDS = 3
 PROBE_ROWS = 512
 ONE_BATCH_ROWS = 16
 ONE_BATCH_STEPS = 200
-REPEATED_ROWS_LIMIT = 20_000
 
 
 def check_harness(plan: Plan, split: Split) -> Harness:
@@ -37,20 +40,27 @@ def check_harness(plan: Plan, split: Split) -> Harness:
     train = split.rows("train", inputs=plan.inputs)
     validation = split.rows("validation", inputs=plan.inputs)
     candidates = [Candidate(arm="harness", seed=seed, plan=plan) for seed in range(NUM_SEEDS)]
-    inputs = _input_facts(train.x)
-    repeated, looked_at = _repeated_rows(train, validation)
+    one_batch = _learn_one_batch(candidates, split, train)
+    fresh = build_module(candidates[0], split)
+    kind = plan.loss.kind
     return Harness(
         initial_loss=_initial_loss(candidates, split, train),
         expected_loss=plan.loss.expected_at_start,
         one_batch_rows=min(ONE_BATCH_ROWS, len(train)),
-        one_batch_score=_one_batch_score(candidates, split, train),
         one_batch_steps=ONE_BATCH_STEPS,
-        num_repeated_rows=repeated,
-        num_validation_rows=looked_at,
-        majority_share=_majority_share(train.y_N) if plan.loss.kind == "classes" else None,
+        majority_share=_majority_share(train.y_N) if kind == "classes" else None,
         sample_leak=_sample_leak(build_module(candidates[0], split), train),
         unused_parameters=_unused(build_module(candidates[0], split), plan, train),
-        **inputs,
+        target_order=target_order(train.y_N, kind=kind),
+        input_signal=input_signal(train, kind=kind, seed=split.seed),
+        parts_apart=parts_apart(train, validation, seed=split.seed),
+        batch_size=min(plan.batch_size, len(train)),
+        has_batch_norm=has_batch_norm(fresh),
+        is_normalised=is_normalised(fresh),
+        initial_scales=initial_scales(fresh),
+        **one_batch,
+        **_input_facts(train.x),
+        **dataclasses.asdict(find_repetition(train, validation)),
     )
 
 
@@ -68,7 +78,7 @@ def _initial_loss(candidates: list[Candidate], split: Split, train: Rows) -> flo
     return _finite(loss_KN.mean())
 
 
-def _one_batch_score(candidates: list[Candidate], split: Split, train: Rows) -> float | None:
+def _learn_one_batch(candidates: list[Candidate], split: Split, train: Rows) -> dict[str, Any]:
     """Best score over the seeds after learning one batch by heart, by the plan's own update rule."""
     plan = candidates[0].plan
     # neighbours in a file are often alike, and alike targets leave nothing to learn by heart
@@ -85,7 +95,8 @@ def _one_batch_score(candidates: list[Candidate], split: Split, train: Rows) -> 
         predicted_KNO = plan.loss.predict(backend.scores(batch))
         score_K = row_scores(predicted_KNO, y_1N, kind=plan.loss.kind).mean(-1)
         # what diverged has learnt as much as a blind guess
-        return _finite(score_K.nan_to_num(nan=0.0, neginf=0.0).max())
+        score = _finite(score_K.nan_to_num(nan=0.0, neginf=0.0).max())
+    return {"one_batch_score": score, "twin_layers": twin_layers(backend)}
 
 
 def _input_facts(x: Tensor) -> dict[str, Any]:
@@ -102,19 +113,6 @@ def _input_facts(x: Tensor) -> dict[str, Any]:
         "num_constant_inputs": int((~varies_D).sum()),
         "num_nonfinite_inputs": int((~fits).sum()),
     }
-
-
-def _repeated_rows(train: Rows, validation: Rows) -> tuple[int, int]:
-    def keys(rows: Rows) -> list[bytes]:
-        x_ND = rows.x[:REPEATED_ROWS_LIMIT].flatten(1).contiguous().numpy()
-        if rows.codes_NC is None:
-            return [row.tobytes() for row in x_ND]
-        codes_NC = rows.codes_NC[:REPEATED_ROWS_LIMIT].numpy()
-        return [row.tobytes() + codes.tobytes() for row, codes in zip(x_ND, codes_NC, strict=True)]
-
-    seen = set(keys(train))
-    looked_at = keys(validation)
-    return sum(key in seen for key in looked_at), len(looked_at)
 
 
 def _majority_share(y_N: Tensor) -> float:

@@ -75,6 +75,21 @@ class LayerHistory:
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
+class Confidence:
+    """Validation rows that a network was about equally sure of.
+
+    Attributes:
+        num_rows: How many.
+        claimed: Mean probability that it gave to the class it chose.
+        right: Share of them on which that class was the right one.
+    """
+
+    num_rows: int
+    claimed: float
+    right: float
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class History:
     """One candidate's training, from the first step to the last.
 
@@ -100,6 +115,8 @@ class History:
         validation_score: Score on validation rows.
         probed_epochs: Epoch numbers at which :attr:`layers` was measured.
         layers: One entry for each layer with weights, first layer first.
+        reliability: Validation rows at the end by how sure the network was, the least sure first; empty
+            for numbers.
         best_epoch: Epoch with the lowest validation loss.
         ending: How the training ended.
         seconds: Share of the population's wall time.
@@ -124,10 +141,26 @@ class History:
     validation_score: Curve
     probed_epochs: tuple[int, ...]
     layers: tuple[LayerHistory, ...]
+    reliability: tuple[Confidence, ...] = ()
     best_epoch: int
     ending: Ending
     seconds: float
     choice: Choice | None = None
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Association:
+    """How well one thing tells another, judged on rows that were not learnt from.
+
+    Attributes:
+        value: Area under the ROC curve (for numbers (1 + rank correlation) / 2): 0.5 is chance, 1 is always.
+        error: Its standard error; for several classes that by chance alone.
+        num_rows: Rows it was measured on.
+    """
+
+    value: float
+    error: float
+    num_rows: int
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -153,6 +186,20 @@ class Harness:
         sample_leak: Largest gradient of one sample's output for another sample's inputs, over that
             for its own; 0 when samples do not see each other.
         unused_parameters: Parameters that receive no gradient from the loss.
+        num_train_rows: Training rows looked at for repetitions.
+        num_train_repeats: Those whose inputs stand in another training row too.
+        num_contradictions: Those whose inputs stand there with another target.
+        num_repeats_alike: Repeated validation rows that have the target of a training row like them.
+        target_order: How alike neighbours' targets are in the order of the source: 0 by chance, 1 if
+            sorted (numbers: correlation of neighbours; classes: excess of equal neighbours over chance).
+        input_signal: How well trees tell the targets of training rows they have not seen.
+        parts_apart: How well trees tell validation rows from training rows by their inputs.
+        batch_size: Rows of a step.
+        has_batch_norm: Whether a layer normalises over the batch.
+        is_normalised: Whether any layer normalises its sums, so that the scale of weights matters little.
+        initial_scales: For each layer but the last, the deviation of its fresh weights times the root of
+            the inputs of a unit: 0.58 for torch's own start, 1.41 for He's.
+        twin_layers: Layers whose units are still copies of each other after learning one batch.
     """
 
     initial_loss: float | None
@@ -170,3 +217,15 @@ class Harness:
     majority_share: float | None
     sample_leak: float | None
     unused_parameters: tuple[str, ...]
+    num_train_rows: int = 0
+    num_train_repeats: int = 0
+    num_contradictions: int = 0
+    num_repeats_alike: int = 0
+    target_order: float | None = None
+    input_signal: Association | None = None
+    parts_apart: Association | None = None
+    batch_size: int | None = None
+    has_batch_norm: bool = False
+    is_normalised: bool = False
+    initial_scales: tuple[tuple[str, float], ...] = ()
+    twin_layers: tuple[str, ...] = ()

@@ -6,6 +6,7 @@ Letters: K candidates, M of them that stay, N rows, B rows of a batch, O outputs
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
@@ -14,6 +15,7 @@ from torch import Tensor
 
 from goodfit.data.split import Split
 from goodfit.engine.backend import Dropout
+from goodfit.engine.cadence import probed_epochs
 from goodfit.engine.candidate import Candidate, Trained
 from goodfit.engine.construction import build_backend, sizes_of
 from goodfit.engine.curves import Curves
@@ -25,11 +27,10 @@ from goodfit.engine.noise import Streams
 from goodfit.engine.pool import Pool
 from goodfit.engine.population import check_stack
 from goodfit.engine.probes import PROBE_ROWS, Probes
+from goodfit.engine.reliability import reliability
 
 MEASURED_EPOCHS = 50
 """Points of a learning curve; a longer training is measured every few epochs."""
-PROBED_EPOCHS = 16
-"""Times that the layers of a long training are looked into."""
 
 
 class Stack:
@@ -70,6 +71,13 @@ class Stack:
         )
         self._evaluation = Evaluation(self._pool, self._backend, self._plan.loss)
         self._probes = Probes(self._backend, *self._evaluation.probe_rows(PROBE_ROWS), loss=self._plan.loss)
+        self._probed_epochs = probed_epochs(
+            epochs=self._plan.epochs,
+            every=max(1, round(self._plan.epochs / MEASURED_EPOCHS)),
+            steps_per_epoch=self._steps_per_epoch,
+            batch_size=self._batch_size,
+            probe_rows=PROBE_ROWS,
+        )
         self._curves = Curves(len(candidates))
         decay_K1 = self._column([plan.averaging for plan in plans])
         self._averaged = AveragedWeights(self._backend.flat_KP, decay_K1) if decay_K1.any() else None
@@ -166,8 +174,7 @@ class Stack:
             improved_K = self._curves.add(epoch, self._seen, self._members)
             if self._best is not None:
                 self._best.remember(improved_K, self._seen)
-        every = max(1, round(self._plan.epochs / PROBED_EPOCHS))
-        if epoch % every == 0 or epoch in (1, 2, 4):
+        if epoch in self._probed_epochs:
             self._probes.probe(epoch, change_KP=self._change_KP, members=self._members)
 
     @contextlib.contextmanager
@@ -217,9 +224,13 @@ class Stack:
             final = self._evaluation.final(self._seen_of_handed_over(), torch.tensor(places))
             for row, place in enumerate(places):
                 k = self._members[place]
+                history = self._history(k, ending)
+                if history.metric == "accuracy":
+                    groups = reliability(final.predicted_MNO[row], final.validation_scores_MN[row])
+                    history = dataclasses.replace(history, reliability=groups)
                 self._trained[k] = Trained(
                     candidate=self._candidates[k],
-                    history=self._history(k, ending),
+                    history=history,
                     weights=self._backend.weights(place),
                     predicted_NO=final.predicted_MNO[row],
                     predicted_train_NO=final.predicted_train_MNO[row],

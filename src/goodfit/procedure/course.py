@@ -17,6 +17,7 @@ from goodfit.engine.workers import hired
 from goodfit.evidence.arms import CONTROL
 from goodfit.procedure.case import Case
 from goodfit.procedure.costs import Costs
+from goodfit.procedure.examination import examine
 from goodfit.procedure.final import open_sealed_test, predictor_of, train_final, with_epochs
 from goodfit.procedure.fitted import Fitted
 from goodfit.procedure.opening import (
@@ -86,6 +87,7 @@ def _run(
         shortening=shortened.epochs / plan.epochs,
     )
     because = rounds.run()
+    examine(case, harness, control=control, arm=rounds.arm, round=rounds.round)
     final = train_final(_unshortened(rounds.arm.plan, rounds.shortening), case, trial_arm=rounds.arm)
     case.journal.keep_arm(final, round=rounds.round, question="final")
     case.journal.doing("opening the sealed test", fraction=1.0, seconds_left=None)

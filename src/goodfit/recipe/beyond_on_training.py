@@ -76,7 +76,8 @@ def _deeper(plan: Plan, dose: float) -> Plan:
     return replace(plan, network=replace(plan.network, widths=widths))
 
 
-def _unregularised(plan: Plan, dose: float) -> Plan:
+def unregularised(plan: Plan, dose: float) -> Plan:
+    """Edit that switches everything off that holds a network back."""
     return replace(
         plan,
         l1=0.0,
@@ -215,7 +216,7 @@ BEYOND_ON_TRAINING = (
         code="unregularised",
         question="training",
         sentence="train without penalties, decay and dropout",
-        edit=_unregularised,
+        edit=unregularised,
         source="beyond",
     ),
 )

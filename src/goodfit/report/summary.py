@@ -103,6 +103,7 @@ def _left_over(run: Run) -> Iterator[Text]:
         ("Not shown", [v.remedy for v in wording.not_kept(run, "not shown")]),
         ("Harmed", [v.remedy for v in wording.not_kept(run, "harmed")]),
         ("Untried", [name for name, _ in run.untried]),
+        ("Not checked", [name for name, _ in run.not_checked]),
     ):
         others = dict.fromkeys(name for name in names if name not in kept)
         if others:
