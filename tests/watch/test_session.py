@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 import textwrap
+import threading
 
 import pytest
 import torch
@@ -201,3 +202,17 @@ def test_what_cannot_be_seen_is_listed(watched):
     assert "none of torch's loss functions" in reasons
     assert "evaluation: none was seen" in reasons
     assert done.severe == set()
+
+
+def test_threads_that_were_there_before_the_script_are_not_waited_for(tmp_path):
+    release = threading.Event()
+    other = threading.Thread(target=release.wait)
+    other.start()
+    script = tmp_path / "script.py"
+    script.write_text("import threading\nthreading.Thread(target=print, args=('trained',)).start()\n")
+    try:
+        assert run(str(script), [], as_module=False).code == 0
+        assert other.is_alive()
+    finally:
+        release.set()
+        other.join()

@@ -10,7 +10,7 @@ import signal
 import sys
 import threading
 import types
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from pathlib import Path
 
 from goodfit.errors import PlanError
@@ -52,7 +52,7 @@ def run(target: str, arguments: Sequence[str], *, as_module: bool) -> Ending:
     """
     if not as_module:
         refuse_missing(target)
-    argv, path = sys.argv, list(sys.path)
+    argv, path, others = sys.argv, list(sys.path), set(threading.enumerate())
     sys.argv = [target, *arguments]
     sys.path[0] = os.getcwd() if as_module else str(Path(target).resolve().parent)
     try:
@@ -70,7 +70,7 @@ def run(target: str, arguments: Sequence[str], *, as_module: bool) -> Ending:
         _print(error)
         return Ending(code=FAILED, is_whole=False, note=_note_on(error, target))
     finally:
-        _wait_for_threads()
+        _wait_for_threads(others)
         sys.argv, sys.path[:] = argv, path
         with contextlib.suppress(OSError, ValueError):  # a closed pipe is the script's own matter
             sys.stdout.flush()
@@ -84,10 +84,10 @@ def leave_interrupted() -> None:
     os.kill(os.getpid(), signal.SIGINT)
 
 
-def _wait_for_threads() -> None:
-    """Wait for threads that Python would wait for at its end: they may be training."""
+def _wait_for_threads(others: Set[threading.Thread]) -> None:
+    """Wait for the script's threads that Python would wait for at its end: they may be training."""
     for thread in threading.enumerate():
-        if thread is not threading.current_thread() and not thread.daemon:
+        if thread not in others and not thread.daemon:
             thread.join()
 
 
