@@ -8,18 +8,19 @@ import pytest
 import torch
 
 from goodfit.engine.curves import Curves
-from goodfit.engine.evaluation import Measured
+from goodfit.engine.evaluation import Look, Measured
+
+
+def look(loss_K, score_K):
+    """One row for each candidate."""
+    return Look(predicted_KNO=score_K[:, None, None], loss_KN=loss_K[:, None], score_KN=score_K[:, None])
 
 
 def measured(validation_loss, train_loss=None):
     """A point whose four numbers can be told apart."""
     loss_K = torch.tensor(validation_loss, dtype=torch.float64)
-    return Measured(
-        train_loss_K=loss_K + 10 if train_loss is None else torch.tensor(train_loss, dtype=torch.float64),
-        train_score_K=loss_K + 20,
-        validation_loss_K=loss_K,
-        validation_score_K=loss_K + 30,
-    )
+    train_K = loss_K + 10 if train_loss is None else torch.tensor(train_loss, dtype=torch.float64)
+    return Measured(train=look(train_K, loss_K + 20), watched=look(loss_K, loss_K + 30))
 
 
 def drawn(*validation_losses, epochs=None):

@@ -95,7 +95,8 @@ def plan_as_it_is(wanted: Wanted, split: Split) -> Plan:
 
 
 def _sound(plan: Plan, wanted: Wanted, split: Split) -> Plan:
-    if split.kind == "table" and split.task.kind == "classes" and len(split.train_index) < FEW_ROWS:
+    is_few = split.kind == "table" and split.task.kind == "classes" and len(split.train_index) < FEW_ROWS
+    if is_few and wanted.epochs is None:  # in fewer epochs, large steps would be too few
         return _gentle(plan, wanted)
     # a step in a number's effect takes many rows to be told from noise, when each row says only yes or no
     is_rich = split.task.kind == "numbers" or len(split.train_index) >= ROWS_FOR_BASIS
@@ -115,7 +116,7 @@ def _gentle(plan: Plan, wanted: Wanted) -> Plan:
         network=MLP(widths=(128,), initialisation="xavier"),
         rule=rule_named("adam", lr=1e-3),
         batch_size=wanted.batch_size or 128,
-        epochs=wanted.epochs or 200,
+        epochs=200,
         ensemble=True,
     )
 
