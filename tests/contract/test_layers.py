@@ -14,7 +14,7 @@ import goodfit
 ROOT = Path(goodfit.__file__).parent
 LAYERS = (
     ("errors",),
-    ("tensors", "seeds"),
+    ("tensors", "seeds", "forms"),
     ("data", "nets", "rules"),
     ("engine",),
     ("diagnosis",),

@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from torch.utils.data import DataLoader, Dataset
 
 from goodfit.data import arrays, images, loaders, tables
 from goodfit.data.arrays import Given
@@ -103,7 +102,7 @@ def read_new(source: Any, *, rows: int = 100_000) -> Iterator[pd.DataFrame | np.
 def _open(source: Any, y: Any, *, target: str | int | None) -> tuple[SourceKind, dict[str, Given]]:
     if isinstance(source, (str, Path)):
         return _open_path(existing(Path(source)), target=target)
-    if isinstance(source, (DataLoader, Dataset)):
+    if loaders.is_loader(source) and not _is_frame(source):
         return "loader", {"main": loaders.read_loader(source)}
     if isinstance(source, tuple) and len(source) == 2 and y is None:
         source, y = source

@@ -17,6 +17,7 @@ from goodfit.data.preparation import Preparation
 from goodfit.data.reading import Cells
 from goodfit.data.task import Task
 from goodfit.errors import DataError
+from goodfit.forms import Form
 
 Part = Literal["train", "validation"]
 SourceKind = Literal["table", "arrays", "images", "loader"]
@@ -30,7 +31,7 @@ class Rows:
         x: float32 inputs, ``(N, D)``, ``(N, C, H, W)``, or the shape that the user's loader gave.
         codes_NC: int64 codes of categories to embed, 0 for what training did not hold; ``None``
             if there are none.
-        y_N: int64 classes, or float32 standardised numbers.
+        y_N: int64 classes, or float32 standardised numbers; ``(N, ...)`` where a row has several.
     """
 
     x: Tensor
@@ -57,6 +58,7 @@ class Split:
         test_index: Places of the test rows.
         notes: What was done to the data, in sentences.
         seed: The root seed.
+        form: What a row of a loader is made of, for a network of the user's own; ``None`` otherwise.
     """
 
     name: str
@@ -68,6 +70,7 @@ class Split:
     test_index: np.ndarray
     notes: tuple[str, ...]
     seed: int
+    form: Form | None = None
     _cells: Cells = dataclasses.field(repr=False)
     _targets_N: np.ndarray = dataclasses.field(repr=False)
     _cache: dict[tuple[str, str], Rows] = dataclasses.field(default_factory=dict, init=False, repr=False)
@@ -134,10 +137,14 @@ class Split:
         return len(self.input_names("expanded")) > len(self.input_names("scaled"))
 
     def class_counts(self) -> tuple[tuple[str, int], ...]:
-        """Each label as text, with how many training rows carry it; empty for numbers."""
+        """Each class as text, with how many training rows (or places) carry it; empty for numbers."""
         if self.task.kind == "numbers":
             return ()
-        counts = np.bincount(self._targets_N[self.train_index], minlength=self.task.num_outputs)
+        targets_N = self._targets_N[self.train_index]
+        if self.task.kind == "labels":
+            counts = targets_N.sum(0).astype(int).ravel()
+        else:
+            counts = np.bincount(targets_N[targets_N >= 0], minlength=self.task.num_outputs)
         return tuple(zip(map(str, self.task.labels), counts.tolist(), strict=True))
 
     def _make(self, index: np.ndarray, inputs: str) -> Rows:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Sequence
 from typing import Any, Literal
 
@@ -12,7 +13,8 @@ import pandas as pd
 from goodfit.data import cells
 from goodfit.errors import DataError
 
-TaskKind = Literal["classes", "numbers"]
+TaskKind = Literal["classes", "numbers", "labels", "places"]
+KINDS: tuple[TaskKind, ...] = ("classes", "numbers", "labels", "places")
 FEW_VALUES = 20
 MANY_CLASSES = 1000
 HEAVY_KURTOSIS = 5.0
@@ -23,7 +25,8 @@ class Task:
     """What is to be learnt.
 
     Attributes:
-        kind: ``"classes"`` or ``"numbers"``.
+        kind: ``"classes"`` (one a row), ``"numbers"`` (one or several a row), ``"labels"`` (several yes or
+            no a row), or ``"places"`` (a class for each place of a row: a time step, a pixel).
         target: Name of the target.
         labels: The labels as the user wrote them, in the order of their codes; empty for numbers.
         center: Mean of the numbers on training rows.
@@ -32,6 +35,7 @@ class Task:
             a few rows would rule the squared loss.
         low: Smallest number among the training rows.
         high: Largest number among the training rows.
+        shape: Shape of one row's target; ``()`` for one class or number.
     """
 
     kind: TaskKind
@@ -42,16 +46,18 @@ class Task:
     heavy_tailed: bool = False
     low: float = 0.0
     high: float = 0.0
+    shape: tuple[int, ...] = ()
 
     @property
     def num_outputs(self) -> int:
-        """Outputs of a network: one a class, or one for a number."""
-        return len(self.labels) if self.kind == "classes" else 1
+        """Outputs of a network (for places, of each place): one a class, a label or a number."""
+        return len(self.labels) if self.kind in ("classes", "places") else math.prod(self.shape)
 
     @property
-    def metric(self) -> Literal["accuracy", "r2"]:
-        """The score."""
-        return "accuracy" if self.kind == "classes" else "r2"
+    def metric(self) -> str:
+        """The usual score."""
+        names = {"classes": "accuracy", "labels": "label accuracy", "places": "place accuracy"}
+        return names.get(self.kind, "r2")
 
     def encode(self, values: Any) -> np.ndarray:
         """Write targets as a network sees them.
@@ -101,6 +107,8 @@ class Task:
             array([ 80., 110.])
         """
         values = np.asarray(predictions)
+        if self.kind == "labels":
+            return values
         if self.kind == "numbers":
             return values.astype(np.float64) * self.scale + self.center
         labels = np.array(self.labels) if len({type(label) for label in self.labels}) == 1 else None
@@ -111,12 +119,14 @@ class Task:
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values, for JSON."""
-        return {**dataclasses.asdict(self), "labels": list(self.labels)}
+        return {**dataclasses.asdict(self), "labels": list(self.labels), "shape": list(self.shape)}
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> Task:
         """Rebuild a task from :meth:`to_dict`."""
-        return cls(**{**values, "labels": tuple(values["labels"])})
+        # a record of before there were targets of a shape has none
+        shape = tuple(values.get("shape", ()))
+        return cls(**{**values, "labels": tuple(values["labels"]), "shape": shape})
 
 
 def is_missing(targets: pd.Series) -> np.ndarray:

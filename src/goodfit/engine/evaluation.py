@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from goodfit.engine.backend import Backend, Batch, row_chunks
-from goodfit.engine.losses import Loss, row_scores
+from goodfit.engine.losses import Loss
 from goodfit.engine.pool import Pool
 
 CURVE_ROWS = 2000
@@ -127,13 +127,22 @@ class Evaluation:
         if self._pool.watch_KN.shape[1] > CURVE_ROWS:
             watched = self._look(self._pool.watch_KN)
         train, watched = seen.train.of(index_M), watched.of(index_M)
+        train_y_MN = self._pool.y_N[self._pool.sample_KN()[index_M]]
+        if self._loss.scoring is not None:  # a curve needs the metric of all rows, a trial that of each
+            watched_y_MN = self._pool.targets(self._pool.watch_KN[index_M])
+            watched = self._by_row(watched, watched_y_MN)
+            train = self._by_row(train, train_y_MN)
         return Final(
             predicted_MNO=watched.predicted_KNO.numpy(),
             predicted_train_MNO=train.predicted_KNO.numpy(),
-            train_y_MN=self._pool.y_N[self._pool.sample_KN()[index_M]].numpy(),
+            train_y_MN=train_y_MN.numpy(),
             train_scores_MN=train.score_KN.numpy(),
             validation_scores_MN=watched.score_KN.numpy(),
         )
+
+    def _by_row(self, look: Look, y_MN: Tensor) -> Look:
+        score_MN = self._loss.score(look.predicted_KNO, y_MN, by_row=True)
+        return dataclasses.replace(look, score_KN=score_MN)
 
     def probe_rows(self, num_rows: int) -> tuple[Batch, Tensor]:
         """Gather a few training rows for looking inside, with their targets."""
@@ -155,5 +164,5 @@ class Evaluation:
         return Look(
             predicted_KNO=predicted_KNO,
             loss_KN=self._loss.rows(scores_KNO, y_KN),
-            score_KN=row_scores(predicted_KNO, y_KN, kind=self._loss.kind),
+            score_KN=self._loss.score(predicted_KNO, y_KN),
         )

@@ -22,6 +22,8 @@ from goodfit.engine.losses import row_scores
 from goodfit.engine.plan import Plan
 from goodfit.engine.relations import input_signal, parts_apart
 from goodfit.engine.repetition import find_repetition, target_order
+from goodfit.forms import Form
+from goodfit.nets.given import Given
 from goodfit.seeds import numpy_stream
 
 NUM_SEEDS = 3
@@ -48,7 +50,7 @@ def check_harness(plan: Plan, split: Split) -> Harness:
         expected_loss=plan.loss.expected_at_start,
         one_batch_rows=min(ONE_BATCH_ROWS, len(train)),
         one_batch_steps=ONE_BATCH_STEPS,
-        majority_share=_majority_share(train.y_N) if kind == "classes" else None,
+        majority_share=_majority_share(train.y_N) if kind in ("classes", "places") else None,
         sample_leak=_sample_leak(build_module(candidates[0], split), train),
         unused_parameters=_unused(build_module(candidates[0], split), plan, train),
         target_order=target_order(train.y_N, kind=kind),
@@ -59,9 +61,14 @@ def check_harness(plan: Plan, split: Split) -> Harness:
         is_normalised=is_normalised(fresh),
         initial_scales=initial_scales(fresh),
         **one_batch,
-        **_input_facts(train.x),
+        **_input_facts(train.x, form_of(plan)),
         **dataclasses.asdict(find_repetition(train, validation)),
     )
+
+
+def form_of(plan: Plan) -> Form | None:
+    """What a row is made of, where a network of the user's own says so."""
+    return plan.network.form if isinstance(plan.network, Given) else None
 
 
 def _batch(rows: Rows, chosen: Tensor | slice) -> Batch:
@@ -99,8 +106,13 @@ def _learn_one_batch(candidates: list[Candidate], split: Split, train: Rows) -> 
     return {"one_batch_score": score, "twin_layers": twin_layers(backend)}
 
 
-def _input_facts(x: Tensor) -> dict[str, Any]:
+def _input_facts(x: Tensor, form: Form | None) -> dict[str, Any]:
     x_ND = x.flatten(1)
+    if form is not None:  # the size of a code says nothing
+        x_ND = x_ND[:, torch.from_numpy(form.continuous_D())]
+    if not x_ND.shape[1]:
+        nothing = dict.fromkeys(("input_std_min", "input_std_max", "input_abs_max"))
+        return {**nothing, "num_constant_inputs": 0, "num_nonfinite_inputs": 0}
     fits = torch.isfinite(x_ND)
     clean_ND = torch.where(fits, x_ND, 0.0)
     # by its range: the deviation of a column of 0.1 is not 0, because its mean is rounded
@@ -116,7 +128,8 @@ def _input_facts(x: Tensor) -> dict[str, Any]:
 
 
 def _majority_share(y_N: Tensor) -> float:
-    return float(y_N.bincount().max() / len(y_N))
+    counted = y_N[y_N >= 0]
+    return float(counted.bincount().max() / len(counted))
 
 
 def _sample_leak(module: nn.Module, train: Rows) -> float | None:

@@ -15,11 +15,20 @@ import torch
 import torch.nn.functional as F  # noqa: N812  (the name everybody knows)
 from torch import Tensor
 
+from goodfit.engine.contract import Contract, label_rows, place_rows
+from goodfit.engine.scoring import Scoring
 from goodfit.errors import PlanError
 
-Link = Literal["softmax", "sigmoid", "identity"]
+Link = Literal["softmax", "sigmoid", "identity", "sigmoids", "shares"]
 FOR_CLASSES = ("cross-entropy", "squared", "binary-cross-entropy")
 FOR_NUMBERS = ("squared", "huber")
+NAMES = {
+    "classes": FOR_CLASSES,
+    "numbers": FOR_NUMBERS,
+    "labels": ("binary-cross-entropy",),
+    "places": ("cross-entropy",),
+}
+METRICS = {"classes": "accuracy", "numbers": "r2", "labels": "label accuracy", "places": "place accuracy"}
 HUBER_AT_ZERO = 0.4247
 """Expected Huber loss of saying 0 to a standard normal target."""
 
@@ -34,30 +43,37 @@ class Loss:
     is squared within one standard deviation of the target and linear beyond.
 
     Args:
-        name: One of the names above.
-        kind: ``"classes"`` or ``"numbers"``.
+        name: One of the names above, or that of a function of the user's own.
+        kind: What is to be learnt, as in :class:`goodfit.data.task.Task`.
         num_outputs: Columns of the network's output.
         class_weights: Weight of each class in the mean, or empty for equal weights.
+        contract: How scores and targets lie for a network of the user's own, and their loss.
+        scoring: The user's metric, in place of the usual one.
+        is_share: Whether the network returns probabilities and not raw scores.
 
     Raises:
         PlanError: The name does not exist for this kind of target, or a weight is negative.
     """
 
     name: str
-    kind: Literal["classes", "numbers"]
+    kind: Literal["classes", "numbers", "labels", "places"]
     num_outputs: int
     class_weights: tuple[float, ...] = ()
+    contract: Contract | None = None
+    scoring: Scoring | None = None
+    is_share: bool = False
 
     def __post_init__(self) -> None:
-        known = FOR_CLASSES if self.kind == "classes" else FOR_NUMBERS
-        if self.name not in known:
+        known = NAMES[self.kind]
+        if self.name not in known and not self.is_own:
             close = difflib.get_close_matches(self.name, known, n=1)
             hint = f"did you mean {close[0]!r}? " if close else ""
             raise PlanError(
                 f"there is no loss {self.name!r} for a target of {self.kind}",
                 fix=f"{hint}use one of {', '.join(known)}",
             )
-        if self.name == "binary-cross-entropy" and self.num_outputs != 1:
+        is_binary = self.name == "binary-cross-entropy" and self.kind == "classes"
+        if is_binary and self.num_outputs != 1:
             raise PlanError(
                 f"binary-cross-entropy needs one output for two classes, the network has {self.num_outputs}",
                 fix="use cross-entropy",
@@ -69,15 +85,38 @@ class Loss:
             )
 
     @property
+    def is_own(self) -> bool:
+        """Whether a function of the user's own judges."""
+        return self.contract is not None and self.contract.function is not None
+
+    @property
+    def metric(self) -> str:
+        """Name of the score."""
+        return METRICS[self.kind] if self.scoring is None else self.scoring.name
+
+    @property
     def link(self) -> Link:
         """How raw scores become what is predicted."""
         if self.kind == "numbers":
             return "identity"
-        return "sigmoid" if self.name == "binary-cross-entropy" else "softmax"
+        if self.is_share:
+            return "shares"
+        if self.kind == "labels":
+            return "sigmoids"
+        return "sigmoid" if self.kind == "classes" and self.num_outputs == 1 else "softmax"
 
     @property
-    def expected_at_start(self) -> float:
-        r"""Loss of a network that knows nothing: :math:`\log K`, :math:`(K-1)/K^2`, or a variance."""
+    def expected_at_start(self) -> float | None:
+        r"""Loss of a network that knows nothing: :math:`\log K`, :math:`(K-1)/K^2`, or a variance.
+
+        ``None`` where nobody can tell: for a function of the user's own, and for numbers of any scale.
+        """
+        if self.is_own or (self.contract is not None and self.kind == "numbers"):
+            return None
+        if self.kind == "labels":
+            return math.log(2)
+        if self.kind == "places" and self.contract is not None:
+            return math.log(self.contract.num_classes)
         num_classes = max(self.num_outputs, 2)
         if self.name in ("cross-entropy", "binary-cross-entropy"):
             return math.log(num_classes)
@@ -93,7 +132,16 @@ class Loss:
             y_KN: Class numbers or standardised targets; ``(1, N)`` serves all candidates.
             smoothing_K1: Share of the target spread evenly over the classes, per candidate.
         """
+        if self.is_own and self.contract is not None:
+            return self.contract.rows(scores_KNO, y_KN)
+        if self.kind == "labels":
+            return label_rows(scores_KNO, y_KN, smoothing_K1=smoothing_K1)
+        if self.kind == "places" and self.contract is not None:
+            classes = self.contract.num_classes
+            return place_rows(scores_KNO, y_KN, num_classes=classes, smoothing_K1=smoothing_K1)
         if self.kind == "numbers":
+            if self.num_outputs > 1:
+                return self._of_numbers(scores_KNO, y_KN).mean(-1)
             return self._of_numbers(scores_KNO.squeeze(-1), y_KN)
         if self.link == "sigmoid":
             return self._of_two_classes(scores_KNO.squeeze(-1), y_KN, smoothing_K1)
@@ -128,8 +176,23 @@ class Loss:
         return loss_KN * weights_KN / weights_KN.mean(-1, keepdim=True)
 
     def predict(self, scores: Tensor) -> Tensor:
-        """Apply the link to raw scores, as :func:`apply_link` does."""
+        """Apply the link to raw scores, as :func:`apply_link` does; for places, to those of each."""
+        if self.kind == "places" and self.contract is not None:
+            return apply_link(scores.unflatten(-1, (-1, self.contract.num_classes)), self.link).flatten(-2)
         return apply_link(scores, self.link)
+
+    def score(self, predicted: Tensor, y: Tensor, *, by_row: bool = False) -> Tensor:
+        """Score every row, so that the mean over rows is the metric.
+
+        Args:
+            predicted: As :meth:`predict` returns it, ``(..., N, O)``.
+            y: Targets, ``(N, ...)`` or with leading axes as ``predicted``.
+            by_row: Whether a metric of the user's own is shared out to the rows, for intervals; otherwise all
+                rows have the value of the whole, which costs less.
+        """
+        if self.scoring is None:
+            return row_scores(predicted, y, kind=self.kind)
+        return self.scoring.score(predicted, y, by_row=by_row)
 
 
 def _squared_distance(share_KON: Tensor, y_K1N: Tensor, smoothing_K1: Tensor | None) -> Tensor:
@@ -154,8 +217,10 @@ def apply_link(scores: Tensor, link: Link) -> Tensor:
     if link == "softmax":
         # classes first, as in Loss.rows
         return scores.movedim(-1, 0).contiguous().softmax(dim=0).movedim(0, -1).contiguous()
-    if link == "sigmoid":
-        right = scores.sigmoid()
+    if link == "sigmoids":
+        return scores.sigmoid()
+    if link == "sigmoid" or (link == "shares" and scores.shape[-1] == 1):
+        right = scores.sigmoid() if link == "sigmoid" else scores
         return torch.cat([1 - right, right], dim=-1)
     return scores
 
@@ -164,13 +229,24 @@ def row_scores(predicted: Tensor, y: Tensor, *, kind: str) -> Tensor:
     """Score every row so that the mean over rows is the metric.
 
     Classes: 1 where the most probable class is the right one, else 0; the mean is accuracy.
-    Numbers: :math:`1 - (y - \\hat y)^2 / \\mathrm{Var}(y)`; the mean is R squared.
+    Numbers: :math:`1 - (y - \\hat y)^2 / \\mathrm{Var}(y)`; the mean is R squared (over several numbers of
+    a row, their mean). Labels: the share of a row's labels that are right. Places: the right ones of a row over
+    those that count in a mean row.
 
     Args:
         predicted: Probabilities ``(..., N, O)`` or values ``(..., N, 1)``.
-        y: Class numbers or targets, ``(N,)`` or broadcastable.
-        kind: ``"classes"`` or ``"numbers"``.
+        y: Class numbers or targets, ``(N,)`` or broadcastable; ``(N, T)`` where a row has several.
+        kind: What is to be learnt, as in :class:`goodfit.data.task.Task`.
     """
+    if kind == "labels":
+        return ((predicted > 0.5) == (y > 0.5)).to(torch.float32).mean(dim=-1)
+    if kind == "places":
+        chosen = predicted.unflatten(-1, (y.shape[-1], -1)).argmax(dim=-1)
+        counted = (y >= 0).sum(dim=-1).to(torch.float32)
+        return (chosen == y).sum(dim=-1) / counted.mean(dim=-1, keepdim=True).clamp_min(1e-9)
+    if kind == "numbers" and predicted.shape[-1] > 1:
+        spread = y.var(dim=-2, unbiased=False, keepdim=True).clamp_min(1e-12)
+        return (1 - (predicted - y).square() / spread).mean(dim=-1)
     if kind == "classes":
         return (predicted.argmax(dim=-1) == y).to(torch.float32)
     spread = y.var(dim=-1, unbiased=False, keepdim=True).clamp_min(1e-12)

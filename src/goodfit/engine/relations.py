@@ -41,7 +41,7 @@ def input_signal(train: Rows, *, kind: str, seed: int) -> Association | None:
     """
     rows_N = _sample(len(train), seed)
     x_NF, y_N = matrix(train)[rows_N], train.y_N.numpy()[rows_N]
-    if len(y_N) < FEWEST_ROWS or not np.isfinite(x_NF).all():
+    if y_N.ndim > 1 or len(y_N) < FEWEST_ROWS or not np.isfinite(x_NF).all():
         return None
     if kind == "numbers":
         return _rank_correlation(_out_of_bag(x_NF, y_N, kind=kind, seed=seed)[:, 0], y_N)

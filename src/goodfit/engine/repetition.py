@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections import Counter
+from typing import Any
 
 import numpy as np
 from torch import Tensor
@@ -36,12 +37,12 @@ def find_repetition(train: Rows, validation: Rows) -> Repetition:
         validation: Validation rows, likewise.
     """
     train_keys, validation_keys = _keys(train), _keys(validation)
-    train_targets = train.y_N[:MOST_ROWS].tolist()
+    train_targets = _hashable(train.y_N[:MOST_ROWS])
     inputs = Counter(train_keys)
     pairs = Counter(zip(train_keys, train_targets, strict=True))
     standing = [
         (key, y)
-        for key, y in zip(validation_keys, validation.y_N[:MOST_ROWS].tolist(), strict=True)
+        for key, y in zip(validation_keys, _hashable(validation.y_N[:MOST_ROWS]), strict=True)
         if key in inputs
     ]
     return Repetition(
@@ -52,6 +53,11 @@ def find_repetition(train: Rows, validation: Rows) -> Repetition:
         num_train_repeats=sum(inputs[key] > 1 for key in train_keys),
         num_contradictions=sum(count for pair, count in pairs.items() if inputs[pair[0]] > count),
     )
+
+
+def _hashable(y_N: Tensor) -> list[Any]:
+    targets = y_N.tolist()
+    return targets if y_N.dim() == 1 else [tuple(row) for row in targets]
 
 
 def _keys(rows: Rows) -> list[bytes]:
@@ -72,7 +78,7 @@ def target_order(y_N: Tensor, *, kind: str) -> float | None:
 
     Args:
         y_N: Targets in the order of the source.
-        kind: ``"classes"`` or ``"numbers"``.
+        kind: ``"classes"`` or ``"numbers"``; several targets a row have no order.
 
     Example:
         >>> import torch
@@ -80,7 +86,7 @@ def target_order(y_N: Tensor, *, kind: str) -> float | None:
         True
     """
     targets_N = y_N.numpy()
-    if len(targets_N) < 3 or (targets_N == targets_N[0]).all():
+    if targets_N.ndim > 1 or len(targets_N) < 3 or (targets_N == targets_N[0]).all():
         return None
     if kind == "numbers":
         return float(np.corrcoef(targets_N[:-1], targets_N[1:])[0, 1])

@@ -271,7 +271,7 @@ class Stack:
             structure=plan.network.describe(sizes_of(plan, self._split)),
             rule=plan.rule.name,
             lr=plan.rule.lr,
-            metric="accuracy" if plan.loss.kind == "classes" else "r2",
+            metric=plan.loss.metric,
             num_parameters=self._backend.layout.num_parameters,
             num_rows=self._pool.learn_KN.shape[1],
             num_validation_rows=self._pool.watch_KN.shape[1],

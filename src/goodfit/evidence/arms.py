@@ -17,7 +17,6 @@ from goodfit.data.split import Split
 from goodfit.engine.candidate import Candidate, Trained
 from goodfit.engine.history import History
 from goodfit.engine.loop import Progress, train
-from goodfit.engine.losses import row_scores
 from goodfit.engine.plan import Plan
 from goodfit.engine.workers import Workers
 
@@ -61,7 +60,7 @@ class TrainedArm:
         # not by subtracting one from the sum: a member that diverged would spoil the votes without it too
         others_SNO = np.stack([np.delete(predicted_SNO, s, axis=0).mean(0) for s in range(len(predicted))])
         y_N = self.members[0].train_y_N if question == "training" else _validation_targets(split)
-        scores_SN = row_scores(torch.from_numpy(others_SNO), torch.from_numpy(y_N), kind=split.task.kind)
+        scores_SN = self.plan.loss.score(torch.from_numpy(others_SNO), torch.from_numpy(y_N), by_row=True)
         return np.nan_to_num(scores_SN.numpy().astype(float), nan=0.0, posinf=0.0, neginf=-1e3)
 
 

@@ -15,10 +15,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from threadpoolctl import threadpool_limits
 
+from goodfit.evidence.shaped_references import Places, shaped_models, wanted_outputs
 from goodfit.seeds import derive, numpy_stream
 
 if TYPE_CHECKING:
     from goodfit.data.split import Rows, Split
+    from goodfit.engine.losses import Loss
 
 SCORED_TRAIN_ROWS = 2000
 """Training rows on which a training score is measured; more would cost time and show nothing new."""
@@ -59,13 +61,16 @@ class FittedReference:
         validation_scores_N: Score of each validation row: 1 or 0 for classes, and for numbers the row's
             share of R squared, :math:`1 - (y - \\hat y)^2 / \\mathrm{Var}(y)`.
         model: The fitted estimator of scikit-learn.
-        kind: ``"classes"`` or ``"numbers"``.
+        kind: What is to be learnt, as in :class:`goodfit.data.task.Task`.
+        loss: Scores in place of the usual way, where there is a metric of the user's own or where a row
+            has several targets.
     """
 
     record: Reference
     validation_scores_N: np.ndarray
     model: Any
     kind: str
+    loss: Loss | None = None
 
     def predict(self, rows: Rows) -> np.ndarray:
         """Predict classes, or standardised numbers, for prepared rows."""
@@ -74,11 +79,16 @@ class FittedReference:
 
     def score(self, rows: Rows) -> float:
         """Score prepared rows, such as the sealed test part."""
-        return float(_row_scores(self.predict(rows), rows.y_N.numpy(), kind=self.kind).mean())
+        y_N = rows.y_N.numpy()
+        return float(_scores(self.model, _matrix(rows), y_N, kind=self.kind, loss=self.loss).mean())
 
 
 def references(
-    split: Split, *, seconds: float | None = None, skipped: Callable[[str], object] | None = None
+    split: Split,
+    *,
+    seconds: float | None = None,
+    loss: Loss | None = None,
+    skipped: Callable[[str], object] | None = None,
 ) -> tuple[FittedReference, ...]:
     """Train what others would use: the majority (or mean), a linear model, nearest neighbours, boosted trees.
 
@@ -86,6 +96,7 @@ def references(
         split: The data; only training and validation rows are looked at.
         seconds: What all of them may cost together. Large data is sampled to keep to it. Without it rows are
             sampled by nominal prices, so that the same data gives the same numbers on every machine.
+        loss: The plan's, which knows the metric; without it scores are accuracy or R squared.
         skipped: Told, in a sentence, of each reference that could not be trained.
 
     Returns:
@@ -98,7 +109,7 @@ def references(
         >>> [reference.record.name for reference in references(split)]
         ['majority', 'linear', 'k nearest neighbours', 'gradient boosting']
     """
-    bench = _Bench.of(split)
+    bench = _Bench.of(split, loss)
     deadline = None if seconds is None else time.monotonic() + seconds
     fitted = []
     shares = 1.0
@@ -129,9 +140,11 @@ class _Bench:
     num_codes: int
     kind: str
     seed: int
+    loss: Loss | None
+    places: Places | None
 
     @classmethod
-    def of(cls, split: Split) -> _Bench:
+    def of(cls, split: Split, loss: Loss | None) -> _Bench:
         train, validation = split.rows("train"), split.rows("validation")
         order_N = numpy_stream(split.seed, "references").permutation(len(train))
         return cls(
@@ -142,10 +155,14 @@ class _Bench:
             num_codes=0 if train.codes_NC is None else train.codes_NC.shape[1],
             kind=split.task.kind,
             seed=derive(split.seed, "references") % 2**32,
+            loss=loss if split.task.shape or (loss is not None and loss.scoring is not None) else None,
+            places=_places(split, loss),
         )
 
     def makers(self) -> tuple[tuple[str, Fit, float], ...]:
         """Name, fit, and share of the time."""
+        if self.y_N.ndim > 1:
+            return self._shaped_makers()
         simplest = "majority" if self.kind == "classes" else "mean"
         return (
             (simplest, self.fit_constant, 0.05),
@@ -160,8 +177,9 @@ class _Bench:
             warnings.simplefilter("ignore")  # a model that has not converged is still a reference
             model, num_rows = fit(allowed, measured)
             seen = slice(min(num_rows, SCORED_TRAIN_ROWS))
-            train_N = _row_scores(model.predict(self.x_NF[seen]), self.y_N[seen], kind=self.kind)
-            scores_N = _row_scores(model.predict(self.validation_x_NF), self.validation_y_N, kind=self.kind)
+            scored = {"kind": self.kind, "loss": self.loss}
+            train_N = _scores(model, self.x_NF[seen], self.y_N[seen], **scored)
+            scores_N = _scores(model, self.validation_x_NF, self.validation_y_N, **scored)
         record = Reference(
             name=name,
             train_score=float(train_N.mean()),
@@ -169,7 +187,31 @@ class _Bench:
             num_rows=num_rows,
             seconds=time.monotonic() - start,
         )
-        return FittedReference(record=record, validation_scores_N=scores_N, model=model, kind=self.kind)
+        return FittedReference(
+            record=record, validation_scores_N=scores_N, model=model, kind=self.kind, loss=self.loss
+        )
+
+    def _shaped_makers(self) -> tuple[tuple[str, Fit, float], ...]:
+        num_classes = self.places_classes
+        outputs_NO = wanted_outputs(self.y_N, kind=self.kind, num_classes=num_classes)
+
+        def fit(model: Any, rows: int) -> Fit:
+            return lambda allowed, measured: (model.fit(self.x_NF[:rows], outputs_NO[:rows]), rows)
+
+        models = shaped_models(
+            kind=self.kind,
+            num_rows=len(self.x_NF),
+            num_outputs=outputs_NO.shape[1],
+            places=self.places,
+            seed=self.seed,
+        )
+        return tuple((name, fit(model, rows), 1 / len(models)) for name, model, rows in models)
+
+    @property
+    def places_classes(self) -> int:
+        """Classes of a place; 1 where there are no places."""
+        has_places = self.loss is not None and self.loss.contract is not None and self.kind == "places"
+        return self.loss.contract.num_classes if has_places else 1  # type: ignore[union-attr]  # told above
 
     def fit_constant(self, allowed: float, measured: bool) -> tuple[Any, int]:
         from sklearn.dummy import DummyClassifier, DummyRegressor
@@ -275,6 +317,34 @@ class _Bench:
 def _matrix(rows: Rows) -> np.ndarray:
     x_NF: np.ndarray = rows.x.flatten(1).numpy()
     return x_NF if rows.codes_NC is None else np.hstack([x_NF, rows.codes_NC.numpy()])
+
+
+def _places(split: Split, loss: Loss | None) -> Places | None:
+    """Make the model that sees one place at a time, where one input lies along the targets."""
+    if split.task.kind != "places" or split.form is None or loss is None or loss.contract is None:
+        return None
+    shape = split.form.entries[0].shape
+    if len(split.form.entries) > 1 or not Places.can_see(shape, split.task.shape):
+        return None
+    classes = loss.contract.num_classes
+    return Places(
+        shape=shape, places=split.task.shape, num_classes=classes, seed=derive(split.seed, "places") % 2**32
+    )
+
+
+def _scores(model: Any, x_NF: np.ndarray, y_N: np.ndarray, *, kind: str, loss: Loss | None) -> np.ndarray:
+    """Score each row; by the plan's own way where it has one."""
+    if loss is None:
+        return _row_scores(model.predict(x_NF), y_N, kind=kind)
+    import torch
+
+    if kind == "classes":
+        outputs_NO = np.zeros((len(x_NF), max(2, loss.num_outputs)), dtype=np.float32)
+        outputs_NO[:, model.classes_.astype(int)] = model.predict_proba(x_NF)
+    else:
+        outputs_NO = model.predict(x_NF).astype(np.float32).reshape(len(x_NF), -1)
+    scores_N = loss.score(torch.from_numpy(outputs_NO), torch.from_numpy(y_N), by_row=True)
+    return scores_N.numpy().astype(float)
 
 
 def _row_scores(predicted_N: np.ndarray, y_N: np.ndarray, *, kind: str) -> np.ndarray:

@@ -202,7 +202,7 @@ def _judge(
             effect=found.effect,
             p_value=found.p_value,
             p_adjusted=p_adjusted,
-            metric=f"{question if question == 'training' else 'validation'} {split.task.metric}",
+            metric=f"{question if question == 'training' else 'validation'} {arm.plan.loss.metric}",
             control=found.control,
             treated=found.treated,
             num_seeds=len(arm.members),

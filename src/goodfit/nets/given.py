@@ -12,7 +12,9 @@ from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 
 from goodfit.errors import ModelError
+from goodfit.forms import Form
 from goodfit.nets import surgery
+from goodfit.nets.adapter import Adapter, CodesAsInputs, refuse_devices
 from goodfit.nets.factory import load
 from goodfit.nets.initialisation import Initialisation
 from goodfit.nets.network import Network, Sizes, trial_batch
@@ -35,6 +37,8 @@ class Given(Network):
 
     Attributes:
         factory: ``"FILE.py:FUNCTION"``, ``"package.module:FUNCTION"``, or the function or class itself.
+        form: What a row is made of, where it is more than one input of float32, or where a row has several
+            targets; ``None`` where the module takes rows as they are and returns ``(N, outputs)``.
         activation: Put in place of every hidden activation module; ``None`` leaves the user's own.
         initialisation: How linear and convolutional weights start; ``None`` leaves it to the user's function.
 
@@ -47,6 +51,7 @@ class Given(Network):
     kind: ClassVar[str] = "given"
 
     factory: str | Callable[..., nn.Module]
+    form: Form | None = None
     activation: str | None = None
     initialisation: Initialisation | None = None
 
@@ -64,13 +69,26 @@ class Given(Network):
         module = self._edit(self._make(sizes), sizes, dropout)
         return surgery.set_input_dropout(module, input_dropout).module if input_dropout else module
 
+    def output_shape(self) -> tuple[int, ...]:
+        """Ask a network of rows of :attr:`form` for the shape in which it returns the scores of one.
+
+        Raises:
+            ModelError: It cannot be made or run, or returns several outputs.
+        """
+        assert self.form is not None
+        sizes = Sizes(inputs=self.form.input_shape, outputs=self.form.told)
+        with torch.random.fork_rng(devices=[]):
+            module = self._fresh(self._function(), sizes)
+            assert isinstance(module, Adapter)
+            return tuple(_tried(module, module.raw, sizes).shape[1:])
+
     def hidden_activations(self, sizes: Sizes) -> tuple[str, ...]:
         """Name the activations that edits can reach; without any, do not offer activations or dropout."""
         with torch.random.fork_rng(devices=[]):
             return surgery.hidden_activations(self._make(sizes), example=trial_batch(sizes))
 
     def _make(self, sizes: Sizes) -> nn.Module:
-        make = load(self.factory) if isinstance(self.factory, str) else self.factory
+        make = self._function()
         module = self._fresh(make, sizes)
         with torch.random.fork_rng(devices=[]):
             twin = self._fresh(make, sizes)
@@ -105,7 +123,8 @@ class Given(Network):
     def to_dict(self) -> dict[str, Any]:
         """Write where the function can be found; one made on the spot cannot be loaded again."""
         edits = {"activation": self.activation, "initialisation": self.initialisation}
-        return {"kind": self.kind, "factory": self._name, **edits}
+        form = None if self.form is None else self.form.to_dict()
+        return {"kind": self.kind, "factory": self._name, "form": form, **edits}
 
     @property
     def _name(self) -> str:
@@ -115,13 +134,16 @@ class Given(Network):
         name = getattr(function, "__qualname__", type(function).__qualname__)
         return f"{getattr(function, '__module__', None)}:{name}"
 
+    def _function(self) -> Callable[..., nn.Module]:
+        return load(self.factory) if isinstance(self.factory, str) else self.factory
+
     def _fresh(self, make: Callable[..., nn.Module], sizes: Sizes) -> nn.Module:
         if isinstance(make, nn.Module):
             raise ModelError(
                 f"the model is one {type(make).__name__}, and every seed needs a fresh one",
                 fix=f"give a function that makes it, such as lambda: {type(make).__name__}(...)",
             )
-        arguments = _arguments(make, sizes)
+        arguments = _arguments(make, sizes, self.form)
         try:
             module = make(*arguments)
         except Exception as error:
@@ -144,36 +166,25 @@ class Given(Network):
                 f"every parameter of {self._name}'s network is frozen, so there is nothing to train",
                 fix="leave requires_grad on in the last layer at least",
             )
-        return _CodesAsInputs(module, sizes.cardinalities) if sizes.cardinalities else module
+        refuse_devices(module)
+        if self.form is not None:
+            return Adapter(module, self.form)
+        return CodesAsInputs(module, sizes.cardinalities) if sizes.cardinalities else module
 
 
-@final
-class _CodesAsInputs(nn.Module):
-    """A module that knows no codes, given them as 0 and 1 behind its other inputs."""
-
-    def __init__(self, module: nn.Module, cardinalities: tuple[int, ...]) -> None:
-        super().__init__()
-        self.module = module
-        self.cardinalities = cardinalities
-
-    def forward(self, x_ND: Tensor, codes_NC: Tensor) -> Tensor:
-        columns = [
-            nn.functional.one_hot(codes_NC[:, c], cardinality).to(x_ND)
-            for c, cardinality in enumerate(self.cardinalities)
-        ]
-        scores: Tensor = self.module(torch.cat([x_ND, *columns], dim=1))
-        return scores
-
-
-def _arguments(make: Callable[..., nn.Module], sizes: Sizes) -> tuple[Any, ...]:
+def _arguments(make: Callable[..., nn.Module], sizes: Sizes, form: Form | None) -> tuple[Any, ...]:
     """Choose what to call the function with, from the parameters it declares."""
-    is_flat = len(sizes.inputs) == 1
-    inputs = sizes.num_inputs + sum(sizes.cardinalities) if is_flat else sizes.inputs
-    left = [inputs, sizes.outputs]
+    inputs: Any = sizes.inputs
+    if len(sizes.inputs) == 1:
+        inputs = sizes.num_inputs + sum(sizes.cardinalities)
+    if form is not None and len(form.entries) > 1:
+        inputs = tuple(entry.shape for entry in form.entries)
+    outputs = sizes.outputs if form is None else form.told
+    left = [inputs, outputs]
     chosen: list[Any] = []
     for parameter in _positional(make):
         if parameter.name in _OUTPUT_WORDS:
-            chosen.append(sizes.outputs)
+            chosen.append(outputs)
         elif parameter.name in _INPUT_WORDS:
             chosen.append(inputs)
         elif parameter.default is not inspect.Parameter.empty:
@@ -208,13 +219,7 @@ def _check_apart(module: nn.Module, twin: nn.Module) -> None:
 
 
 def _check_output(module: nn.Module, sizes: Sizes) -> None:
-    try:
-        scores = _run(module, sizes)
-    except Exception as error:
-        raise ModelError(
-            f"the network raises {type(error).__name__} on inputs of shape {(2, *sizes.inputs)}: {error}",
-            fix="make it take that shape; its function is given the input size",
-        ) from error
+    scores = _tried(module, module, sizes)
     shape = tuple(scores.shape) if isinstance(scores, Tensor) else type(scores).__name__
     if shape != (2, sizes.outputs):
         raise ModelError(
@@ -223,12 +228,30 @@ def _check_output(module: nn.Module, sizes: Sizes) -> None:
         )
 
 
-def _run(module: nn.Module, sizes: Sizes) -> object:
+def _tried(module: nn.Module, forward: Callable[..., Any], sizes: Sizes) -> Any:
+    try:
+        return _run(module, sizes, forward)
+    except ModelError:
+        raise
+    except Exception as error:
+        raise ModelError(
+            f"the network raises {type(error).__name__} on inputs of shape {_shapes(module, sizes)}: {error}",
+            fix="make it take that shape; its function is given the input size",
+        ) from error
+
+
+def _shapes(module: nn.Module, sizes: Sizes) -> str:
+    if not isinstance(module, Adapter):
+        return str((2, *sizes.inputs))
+    return ", ".join(f"{entry.name} {(2, *entry.shape)} {entry.dtype}" for entry in module.form.entries)
+
+
+def _run(module: nn.Module, sizes: Sizes, forward: Callable[..., Any] | None = None) -> object:
     """Run two rows in evaluation mode, and restore the modes."""
     modes = [(part, part.training) for part in module.modules()]
     module.eval()
     with torch.no_grad():
-        scores = module(*trial_batch(sizes))
+        scores = (forward or module)(*trial_batch(sizes))
     for part, mode in modes:
         part.training = mode
     return scores

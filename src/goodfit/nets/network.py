@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from goodfit.errors import PlanError
+from goodfit.forms import Form
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -85,6 +86,8 @@ class Network(abc.ABC):
             raise PlanError(
                 f"there is no network of kind {kind!r}", fix=f"choose one of {', '.join(_kinds())}"
             )
+        if isinstance(fields.get("form"), Mapping):
+            fields["form"] = Form.from_dict(fields["form"])
         return _kinds()[kind](**fields)
 
 

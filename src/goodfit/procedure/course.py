@@ -67,7 +67,7 @@ def _run(
     split = case.split
     for note in split.notes:
         case.journal.note(note)
-    compared = compare_with_references(case)
+    compared = compare_with_references(case, plan.loss)
     harness = check_harness(plan, split)
     case.journal.find(before.findings(harness))
     shortened, count = fit_into_budget(plan, case, num_seeds=num_seeds)
@@ -93,7 +93,7 @@ def _run(
     case.journal.doing("opening the sealed test", fraction=1.0, seconds_left=None)
     predictor = predictor_of(final.plan, final.members, split)
     untreated = predictor_of(shortened, control.members[:1], split)
-    test = open_sealed_test(split, predictor, untreated=untreated, references=compared)
+    test = open_sealed_test(split, predictor, untreated=untreated, references=compared, loss=plan.loss)
     run = write_run(
         case,
         plan=shortened.describe(sizes_of(shortened, split)),
@@ -103,6 +103,7 @@ def _run(
         test=test,
         because=because,
         command=command,
+        metric=plan.loss.metric,
     )
     return Fitted(run=run, predictor=predictor)
 

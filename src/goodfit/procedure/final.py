@@ -16,7 +16,7 @@ from goodfit.data.split import Rows, Split
 from goodfit.engine.candidate import Candidate, Trained
 from goodfit.engine.construction import sizes_of
 from goodfit.engine.loop import measure_pace, train
-from goodfit.engine.losses import row_scores
+from goodfit.engine.losses import Loss
 from goodfit.engine.plan import Plan
 from goodfit.evidence.arms import TrainedArm
 from goodfit.evidence.bootstrap import bootstrap_interval
@@ -115,6 +115,7 @@ def open_sealed_test(
     *,
     untreated: Predictor,
     references: Sequence[FittedReference],
+    loss: Loss,
 ) -> TestResult:
     """Open the sealed test rows once, and score everything on them.
 
@@ -123,36 +124,41 @@ def open_sealed_test(
         final: What is handed back.
         untreated: The plan as it came, trained.
         references: Reference models; they saw the scaled view.
+        loss: That of the plan; it knows the metric.
     """
     opened = split.open_test(*{final.inputs, untreated.inputs, "scaled"})
-    scores_N = _scores(final, opened[final.inputs], split)
+    scores_N = _scores(final, opened[final.inputs], split, loss)
     plain = opened["scaled"]
     return TestResult(
-        metric=split.task.metric,
-        score=bootstrap_interval(scores_N, targets_N=_targets(opened[final.inputs], split), seed=split.seed),
+        metric=loss.metric,
+        score=bootstrap_interval(
+            scores_N, targets_N=_targets(opened[final.inputs], loss), seed=split.seed
+        ),
         others=_in_users_units(final, opened[final.inputs], split),
         num_rows=len(scores_N),
         openings=split.openings,
         references=tuple((r.record.name, r.score(plain)) for r in references),
-        plan_as_it_was=float(_scores(untreated, opened[untreated.inputs], split).mean()),
+        plan_as_it_was=float(_scores(untreated, opened[untreated.inputs], split, loss).mean()),
     )
 
 
-def _scores(predictor: Predictor, rows: Rows, split: Split) -> np.ndarray:
+def _scores(predictor: Predictor, rows: Rows, split: Split, loss: Loss) -> np.ndarray:
     outputs_NO = predictor.outputs(rows.x, rows.codes_NC)
-    if split.task.kind == "numbers":
+    if split.task.kind == "numbers" and not split.task.shape:
         outputs_NO = split.task.encode(predictor.decoded(outputs_NO))[:, None]
-    scores_N = row_scores(torch.from_numpy(outputs_NO), rows.y_N, kind=split.task.kind)
+    scores_N = loss.score(torch.from_numpy(outputs_NO), rows.y_N, by_row=True)
     return scores_N.numpy().astype(float)
 
 
-def _targets(rows: Rows, split: Split) -> np.ndarray | None:
+def _targets(rows: Rows, loss: Loss) -> np.ndarray | None:
     """Numbers to be predicted: with them R squared is resampled as the ratio it is."""
-    return rows.y_N.numpy().astype(float) if split.task.kind == "numbers" else None
+    return rows.y_N.numpy().astype(float) if loss.metric == "r2" and rows.y_N.dim() == 1 else None
 
 
 def _in_users_units(predictor: Predictor, rows: Rows, split: Split) -> tuple[tuple[str, float], ...]:
     """Further metrics that people of the field ask for, by scikit-learn."""
+    if split.task.shape:
+        return ()
     outputs_NO = predictor.outputs(rows.x, rows.codes_NC)
     if split.task.kind == "numbers":
         truth_N = split.task.decode(rows.y_N.numpy())

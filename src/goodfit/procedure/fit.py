@@ -10,6 +10,9 @@ from typing import Any
 
 from torch import nn
 
+from goodfit.data.assembly import Wishes
+from goodfit.data.loaders import is_loader, rows_of_batch
+from goodfit.data.own_rows import load_own, paired, refuse_same
 from goodfit.data.sources import load
 from goodfit.nets.network import Network
 from goodfit.procedure.budget import Budget
@@ -18,7 +21,8 @@ from goodfit.procedure.course import run_recipe
 from goodfit.procedure.events import Listener, silence
 from goodfit.procedure.fitted import Fitted
 from goodfit.procedure.journal import Journal
-from goodfit.procedure.start import Wanted, plan_as_it_is
+from goodfit.procedure.own import ignored_class, refuse_own
+from goodfit.procedure.start import Wanted, own_plan, plan_as_it_is
 from goodfit.recipe.prescription import Prescription, read_prescription
 
 USUAL_BUDGET = 300.0
@@ -41,7 +45,9 @@ def fit(
     activation: str | None = None,
     rule: str | None = None,
     lr: float | None = None,
-    loss: str | None = None,
+    loss: str | Callable[..., Any] | None = None,
+    optimizer: Callable[..., Any] | None = None,
+    metric: Any = None,
     epochs: int | None = None,
     batch_size: int | None = None,
     class_weights: Sequence[float] = (),
@@ -57,10 +63,13 @@ def fit(
     """Run the recipe of deep learning on data, from the plan as it is to the sealed test.
 
     Args:
-        source: Anything that :func:`goodfit.data.sources.load` reads.
+        source: Anything that :func:`goodfit.data.sources.load` reads. With ``model`` a loader may yield
+            tuples, mappings or objects, of several inputs, with targets of any shape.
         y: Targets, for sources that do not hold their own.
         target: Name or place of the target column.
-        task: ``"classes"`` or ``"numbers"``; by default decided by the target's content.
+        task: ``"classes"`` or ``"numbers"``; for a network of the user's own also ``"labels"`` (several yes
+            or no a row) or ``"places"`` (a class for each time step or pixel). By default decided by the
+            targets' content.
         test: The user's own test rows.
         validation: The user's own validation rows.
         group: Column whose equal values stay in one part.
@@ -71,13 +80,17 @@ def fit(
         activation: Activation of the hidden layers.
         rule: Update rule.
         lr: Learning rate.
-        loss: Loss.
+        loss: Name of the loss; with ``model`` also the user's own, a module or function of (outputs, targets).
+        optimizer: The user's own: a function of the parameters that makes an optimizer of ``torch.optim``, in
+            place of ``rule`` and ``lr``.
+        metric: What is judged by: a name, or a metric of torchmetrics. One to be minimised is negated.
         epochs: Passes over the training rows of every training.
         batch_size: Rows of a step.
         class_weights: Weight of each class in the loss.
         prescription: What another run prescribed, or its folder or file: only that is tried, as a whole
             for each question.
-        target_metric: Score that counts as good on both questions, in place of the references' bar.
+        target_metric: Score that counts as good on both questions, in place of the references' bar; in the
+            metric's own sign.
         budget: Seconds allowed; 300 if neither it nor ``max_trainings`` is given.
         max_trainings: Networks that may be trained. Bounds the work in place of time, so that the
             same seed gives the same numbers.
@@ -106,17 +119,32 @@ def fit(
     allowed = Budget(seconds=seconds, max_trainings=max_trainings or math.inf, started=clock.monotonic())
     journal = Journal(listener=listener)
     journal.doing("reading the data", fraction=0.0, seconds_left=None)
-    split = load(
-        source,
-        y,
-        target=target,
-        task=task,  # type: ignore[arg-type]
-        test=test,
-        validation=validation,
-        group=group,
-        time=time,
-        seed=seed,
-    )
+    is_own = model is not None and (is_loader(source) or (loss is not None and not isinstance(loss, str)))
+    wishes = Wishes(task=task, group=group, time=time, seed=seed)  # type: ignore[arg-type]
+    if is_own:
+        split = load_own(
+            source if is_loader(source) else paired(source, y),
+            wishes,
+            target=None if target is None else str(target),
+            validation=validation,
+            test=test,
+            ignored=ignored_class(loss),
+            standardised=loss is None or isinstance(loss, str),
+        )
+    else:
+        refuse_own(loss)
+        refuse_same(source, validation)
+        split = load(
+            source,
+            y,
+            target=target,
+            task=task,  # type: ignore[arg-type]
+            test=test,
+            validation=validation,
+            group=group,
+            time=time,
+            seed=seed,
+        )
     wanted = Wanted(
         model=model,
         network=network,
@@ -125,14 +153,19 @@ def fit(
         rule=rule,
         lr=lr,
         loss=loss,
+        optimizer=optimizer,
+        metric=metric,
         epochs=epochs,
-        batch_size=batch_size,
+        batch_size=batch_size or (rows_of_batch(source) if is_own else None),
         class_weights=tuple(class_weights),
     )
+    plan, split = own_plan(wanted, split) if is_own else (plan_as_it_is(wanted, split), split)
+    if target_metric is not None and plan.loss.scoring is not None and plan.loss.scoring.is_minimised:
+        target_metric = -abs(target_metric)
     may_mix = validation is None and group is None and time is None
     case = Case(split=split, budget=allowed, journal=journal, may_mix=may_mix, prescription=prescription)
     return run_recipe(
-        plan_as_it_is(wanted, split),
+        plan,
         case,
         target_metric=target_metric,
         num_seeds=num_seeds,

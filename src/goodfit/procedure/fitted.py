@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from goodfit.data.preparation import Preparation
 from goodfit.data.task import Task
 from goodfit.engine.losses import Link, apply_link
+from goodfit.nets.given import Given
 from goodfit.nets.network import Network, Sizes
 from goodfit.procedure.run import Run
 
@@ -55,7 +56,7 @@ class Predictor:
 
         Args:
             raw: Rows as the source held them: a frame with the same columns (the target may be absent), or
-                an array.
+                an array; for a network of several inputs a tuple of them or a mapping.
 
         Returns:
             One row per input row: ``prediction``, and for classes ``probability_<label>``.
@@ -63,6 +64,8 @@ class Predictor:
         Raises:
             DataError: A column is missing, or holds what it did not hold in training.
         """
+        if isinstance(raw, Tensor | Mapping | tuple):
+            raw = self._packed(raw)
         x, codes_NC = self.preparation.transform(raw, inputs=self.inputs)
         codes = None if codes_NC is None else torch.from_numpy(codes_NC)
         return self.frame(self.outputs(torch.from_numpy(x), codes))
@@ -74,24 +77,50 @@ class Predictor:
         for start in range(0, len(x), ROWS_AT_ONCE):
             rows = slice(start, start + ROWS_AT_ONCE)
             codes = () if codes_NC is None else (codes_NC[rows],)
-            members = [apply_link(module(x[rows], *codes), self.link) for module in self.modules]
+            members = [self._linked(module(x[rows], *codes)) for module in self.modules]
             parts.append(torch.stack(members).mean(0))
         return torch.cat(parts).numpy() if parts else np.zeros((0, self.sizes.outputs), np.float32)
+
+    def _packed(self, raw: Any) -> np.ndarray:
+        form = self.network.form if isinstance(self.network, Given) else None
+        if form is None:
+            form_less = next(iter(raw.values())) if isinstance(raw, Mapping) and len(raw) == 1 else raw
+            return np.asarray(form_less)
+        return form.rows(raw)
+
+    def _linked(self, scores_NO: Tensor) -> Tensor:
+        if self.task.kind != "places":
+            return apply_link(scores_NO, self.link)
+        return apply_link(scores_NO.unflatten(-1, (-1, self.task.num_outputs)), self.link).flatten(-2)
 
     def frame(self, outputs_NO: np.ndarray) -> pd.DataFrame:
         """Turn outputs into the columns a person reads."""
         return pd.DataFrame({"prediction": self.decoded(outputs_NO), **self._probabilities(outputs_NO)})
 
     def decoded(self, outputs_NO: np.ndarray) -> np.ndarray:
-        """Turn outputs into labels, or numbers in the user's units, near those of the training rows."""
+        """Turn outputs into labels, or numbers in the user's units, near those of the training rows.
+
+        Where a row has several targets, its prediction is an array of their shape.
+        """
         task = self.task
         if task.kind == "classes":
             return task.decode(outputs_NO.argmax(1))
+        if task.shape:
+            return _arrays(self._shaped(outputs_NO).reshape(len(outputs_NO), *task.shape))
         margin = RANGE_MARGIN * (task.high - task.low)
         return task.decode(outputs_NO[:, 0]).clip(task.low - margin, task.high + margin)
 
-    def _probabilities(self, outputs_NO: np.ndarray) -> dict[str, np.ndarray]:
+    def _shaped(self, outputs_NO: np.ndarray) -> np.ndarray:
         if self.task.kind == "numbers":
+            return outputs_NO
+        if self.task.kind == "labels":
+            return (outputs_NO > 0.5).astype(np.int64)
+        return outputs_NO.reshape(len(outputs_NO), -1, self.task.num_outputs).argmax(-1)
+
+    def _probabilities(self, outputs_NO: np.ndarray) -> dict[str, np.ndarray]:
+        if self.task.kind == "labels":
+            return {f"probability_{i}": p for i, p in enumerate(outputs_NO.T)}
+        if self.task.kind != "classes":
             return {}
         return {f"probability_{label}": p for label, p in zip(self.task.labels, outputs_NO.T, strict=True)}
 
@@ -100,6 +129,14 @@ class Predictor:
             module = self.network.build(self.sizes)
         module.load_state_dict(dict(weights))
         return module.eval()
+
+
+def _arrays(predicted: np.ndarray) -> np.ndarray:
+    """Put one array into each row of a column."""
+    column = np.empty(len(predicted), dtype=object)
+    for place, row in enumerate(predicted):
+        column[place] = row
+    return column
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)

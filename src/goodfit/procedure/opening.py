@@ -11,6 +11,7 @@ from goodfit.data.split import Split
 from goodfit.engine.candidate import Candidate
 from goodfit.engine.construction import sizes_of
 from goodfit.engine.loop import measure_pace
+from goodfit.engine.losses import Loss
 from goodfit.engine.plan import Plan
 from goodfit.errors import BudgetError
 from goodfit.evidence.arms import CONTROL, TrainedArm, train_arms
@@ -33,9 +34,11 @@ hundredths, but at least six seconds: there, more remedies are worth more than l
 MOST_SHARE = 0.15
 """What an arm may take at most to get its fewest epochs."""
 PACE_SECONDS = 0.2
+INPUT_REMEDIES = ("scale-inputs", "input-dropout", "input-noise", "mixup")
+"""Remedies that treat inputs as amounts."""
 
 
-def compare_with_references(case: Case) -> tuple[FittedReference, ...]:
+def compare_with_references(case: Case, loss: Loss) -> tuple[FittedReference, ...]:
     """Train the reference models within their share of the time."""
     case.journal.doing("training the reference models", fraction=0.02, seconds_left=None)
     timed = case.budget.is_timed
@@ -43,6 +46,7 @@ def compare_with_references(case: Case) -> tuple[FittedReference, ...]:
     compared = references(
         case.split,
         seconds=seconds,
+        loss=loss,
         skipped=lambda why: case.journal.not_checked.setdefault("references", why),
     )
     for reference in compared:
@@ -114,6 +118,14 @@ def unsuited_remedies(plan: Plan, split: Split) -> dict[str, str]:
     reasons = {}
     if not split.can_expand:
         reasons["expand-inputs"] = "there are no numeric columns to expand"
+    if plan.loss.is_own:
+        reasons["label-smoothing"] = "the loss is a function of the user's own"
+    if split.form is not None and not split.form.is_continuous:
+        # what adds noise to inputs would make other codes of them
+        said = dict.fromkeys(INPUT_REMEDIES, "some inputs are codes or masks")
+        reasons |= said
+    if split.task.shape:
+        reasons["mixup"] = "a row has several targets"
     if isinstance(plan.network, Given):
         reasons["maxout"] = "a given network's layers cannot be widened for its pieces"
         if not plan.network.hidden_activations(sizes_of(plan, split)):

@@ -65,7 +65,7 @@ class DataSummary:
         num_validation: Validation rows.
         num_test: Sealed test rows.
         target: Name of the target.
-        task: ``"classes"`` or ``"numbers"``.
+        task: What was learnt: ``"classes"``, ``"numbers"``, ``"labels"`` or ``"places"``.
         labels: Class labels as text, with how many training rows carry each; empty for numbers.
         columns: For tables: name, kind, and a note for each column.
         num_inputs: Inputs of the network after preparation.
@@ -78,7 +78,7 @@ class DataSummary:
     num_validation: int
     num_test: int
     target: str
-    task: Literal["classes", "numbers"]
+    task: str
     labels: tuple[tuple[str, int], ...]
     columns: tuple[tuple[str, str, str], ...]
     num_inputs: int
@@ -123,7 +123,7 @@ class Run:
         command: What the user typed or called.
         seed: The root seed.
         data: What was learnt from.
-        metric: ``"accuracy"`` or ``"r2"``.
+        metric: ``"accuracy"``, ``"r2"``, or the metric of the user's choice, higher always better.
         plan: The plan as it came: (word, value) pairs in reading order.
         treated_plan: The plan by the prescription, the same way.
         references: Reference models, best on validation last.

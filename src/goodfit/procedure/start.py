@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable
+from typing import Any
 
 from torch import nn
 
@@ -15,6 +16,7 @@ from goodfit.nets.cnn import CNN
 from goodfit.nets.given import Given
 from goodfit.nets.mlp import MLP
 from goodfit.nets.network import Network
+from goodfit.procedure.own import with_metric, with_optimizer, with_own_network
 from goodfit.rules.base import rule_named
 from goodfit.rules.schedules import Cosine
 
@@ -48,7 +50,9 @@ class Wanted:
         activation: Name of the activation.
         rule: Name of the update rule.
         lr: Learning rate.
-        loss: Name of the loss.
+        loss: Name of the loss, or their own function of (outputs, targets).
+        optimizer: Function of the parameters that makes their optimizer; in place of ``rule`` and ``lr``.
+        metric: Name of the metric, or one of torchmetrics.
         epochs: Passes over the training rows.
         batch_size: Rows of one step.
         class_weights: Weight of each class in the loss, in the order of the labels.
@@ -60,7 +64,9 @@ class Wanted:
     activation: str | None = None
     rule: str | None = None
     lr: float | None = None
-    loss: str | None = None
+    loss: str | Callable[..., Any] | None = None
+    optimizer: Callable[..., Any] | None = None
+    metric: Any = None
     epochs: int | None = None
     batch_size: int | None = None
     class_weights: tuple[float, ...] = ()
@@ -69,6 +75,7 @@ class Wanted:
     def is_silent(self) -> bool:
         """Whether the user left the plan to goodfit: no network, rule, rate or loss of their own."""
         said = (self.model, self.network, self.hidden, self.activation, self.rule, self.lr, self.loss)
+        said = (*said, self.optimizer)
         return all(word is None for word in said)
 
 
@@ -80,6 +87,8 @@ def plan_as_it_is(wanted: Wanted, split: Split) -> Plan:
     data: numbers shown also through a piecewise-linear basis, a rate that falls to zero, early stopping, and
     the vote of all seeds; for classes in a table of few rows, few large steps in a single layer instead.
     """
+    if wanted.optimizer is not None and (wanted.rule is not None or wanted.lr is not None):
+        raise PlanError("optimizer and rule or lr are both given", fix="give only the optimizer")
     num_rows = len(split.train_index)
     batch_size = wanted.batch_size or _usual_batch(num_rows)
     steps = max(1, num_rows // min(batch_size, num_rows))
@@ -91,7 +100,27 @@ def plan_as_it_is(wanted: Wanted, split: Split) -> Plan:
         epochs=wanted.epochs or min(200, max(15, round(USUAL_STEPS / steps))),
         batch_size=batch_size,
     )
+    if wanted.metric is not None:
+        plan = with_metric(plan, split, wanted.metric)
+    if wanted.optimizer is not None and split.form is None:
+        plan = with_optimizer(plan, split, wanted.optimizer)
     return _sound(plan, wanted, split) if wanted.is_silent else plan
+
+
+def own_plan(wanted: Wanted, split: Split) -> tuple[Plan, Split]:
+    """Make the plan of a network of the user's own on rows of a form.
+
+    Inputs are shown as they are: scaling them is a remedy, and has to prove itself.
+
+    Returns:
+        The plan, and the split with the classes that the network knows.
+    """
+    asked = dataclasses.replace(wanted, metric=None, loss=None)
+    plan = dataclasses.replace(plan_as_it_is(asked, split), inputs="raw")
+    plan, split = with_own_network(plan, split, loss=wanted.loss)
+    if wanted.optimizer is not None:
+        plan = with_optimizer(plan, split, wanted.optimizer)
+    return (plan if wanted.metric is None else with_metric(plan, split, wanted.metric)), split
 
 
 def _sound(plan: Plan, wanted: Wanted, split: Split) -> Plan:
@@ -140,8 +169,10 @@ def _network(wanted: Wanted, split: Split) -> Network:
 
 def _loss(wanted: Wanted, split: Split) -> Loss:
     task = split.task
-    name = wanted.loss
-    if name is None:
+    name = wanted.loss if isinstance(wanted.loss, str) else None
+    if name is None and task.shape:
+        name = {"labels": "binary-cross-entropy", "places": "cross-entropy"}.get(task.kind, "squared")
+    elif name is None:
         name = "cross-entropy" if task.kind == "classes" else ("huber" if task.heavy_tailed else "squared")
     outputs = 1 if name == "binary-cross-entropy" and task.num_outputs == 2 else task.num_outputs
     return Loss(name=name, kind=task.kind, num_outputs=outputs, class_weights=wanted.class_weights)

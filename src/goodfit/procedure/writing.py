@@ -27,6 +27,7 @@ def write_run(
     test: TestResult | None,
     because: str,
     command: str,
+    metric: str,
 ) -> Run:
     """Collect everything into one record."""
     journal, split, budget = case.journal, case.split, case.budget
@@ -42,7 +43,7 @@ def write_run(
         command=command,
         seed=split.seed,
         data=summarise(split),
-        metric=split.task.metric,
+        metric=metric,
         plan=plan,
         treated_plan=treated_plan,
         references=references,
