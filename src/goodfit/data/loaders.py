@@ -179,6 +179,9 @@ def _joined(pieces: list[Pieces]) -> Columns:
                 fix="yield the same inputs in every batch",
             )
     lengths = _padded_lengths(pieces)
+    if len(first.inputs) == 1:
+        pieces = [dataclasses.replace(p, inputs={"inputs": next(iter(p.inputs.values()))}) for p in pieces]
+        first = pieces[0]
     inputs = {name: _concatenated([p.inputs[name] for p in pieces], name, lengths) for name in first.inputs}
     targets = _concatenated([piece.targets for piece in pieces], "targets", lengths, fill=IGNORED)
     target_shape = targets.shape[1:]
@@ -211,7 +214,7 @@ def _concatenated(
             f"{what} have shapes {shapes[0]} and {shapes[1]}",
             fix="pad or crop them to one shape, or yield a mask of the padding beside them",
         )
-    if what == "inputs" and not shapes[0]:
+    if name == "inputs" and not shapes[0]:
         raise DataError("inputs are single numbers", fix="yield inputs with an axis of features")
     dtype = arrays[0].dtype
     if what == "inputs" and not np.issubdtype(dtype, np.number) and dtype != bool:

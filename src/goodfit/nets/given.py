@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import inspect
-from collections.abc import Callable
-from typing import Any, ClassVar, final
+from collections.abc import Callable, Collection, Iterator
+from typing import Any, ClassVar, Literal, final
 
 import torch
 from torch import Tensor, nn
@@ -13,8 +13,9 @@ from torch.nn.parameter import is_lazy
 
 from goodfit.errors import ModelError
 from goodfit.forms import Form
-from goodfit.nets import surgery
+from goodfit.nets import reshaping, surgery
 from goodfit.nets.adapter import Adapter, CodesAsInputs, refuse_devices
+from goodfit.nets.calls import as_modules
 from goodfit.nets.factory import load
 from goodfit.nets.initialisation import Initialisation
 from goodfit.nets.network import Network, Sizes, trial_batch
@@ -39,8 +40,16 @@ class Given(Network):
         factory: ``"FILE.py:FUNCTION"``, ``"package.module:FUNCTION"``, or the function or class itself.
         form: What a row is made of, where it is more than one input of float32, or where a row has several
             targets; ``None`` where the module takes rows as they are and returns ``(N, outputs)``.
-        activation: Put in place of every hidden activation module; ``None`` leaves the user's own.
+        activation: Put in place of every hidden activation; ``None`` leaves the user's own. Maxout gives the
+            layers before it its pieces.
+        pieces: Pieces of a Maxout unit.
         initialisation: How linear and convolutional weights start; ``None`` leaves it to the user's function.
+            Layers that start alike in every call, such as pretrained ones, and frozen ones keep theirs.
+        normalisation: ``"batch"`` or ``"layer"`` before hidden activations that have none; ``"none"`` adds none.
+        skip: Whether a layer's input is added to its output, where both have one shape.
+        widening: Width of hidden layers over what the user's function makes.
+        deepening: Layers added behind the last hidden activation.
+        plain_output: Whether an activation or softmax behind the last layer is taken off.
 
     Example:
         >>> network = Given(factory=lambda inputs, outputs: nn.Linear(inputs, outputs))
@@ -53,7 +62,13 @@ class Given(Network):
     factory: str | Callable[..., nn.Module]
     form: Form | None = None
     activation: str | None = None
+    pieces: int = 2
     initialisation: Initialisation | None = None
+    normalisation: Literal["none", "batch", "layer"] = "none"
+    skip: bool = False
+    widening: float = 1.0
+    deepening: int = 0
+    plain_output: bool = False
 
     def build(self, sizes: Sizes, *, dropout: float = 0.0, input_dropout: float = 0.0) -> nn.Module:
         """Make a fresh module, with the edits that were asked for (see :mod:`goodfit.nets.surgery`).
@@ -64,9 +79,9 @@ class Given(Network):
         Raises:
             ModelError: The function is missing or raises, or its module is none, is not fresh, has no
                 parameters that learn, cannot be run, has another number of outputs, or has no activation
-                module for an edit to reach.
+                for an edit to reach.
         """
-        module = self._edit(self._make(sizes), sizes, dropout)
+        module = self._edited(sizes, dropout=dropout)
         return surgery.set_input_dropout(module, input_dropout).module if input_dropout else module
 
     def output_shape(self) -> tuple[int, ...]:
@@ -87,6 +102,37 @@ class Given(Network):
         with torch.random.fork_rng(devices=[]):
             return surgery.hidden_activations(self._make(sizes), example=trial_batch(sizes))
 
+    def edits(self, sizes: Sizes, *, dropout: float = 0.0) -> str:
+        """Show every edit as a difference of the printed module, with what could not be reached below it."""
+        with torch.random.fork_rng(devices=[]):
+            done: list[surgery.Edited] = []
+            self._edited(sizes, dropout=dropout, done=done)
+        return "\n".join(edit.diff for edit in done if edit.changed or edit.unreached)
+
+    def reachable(self, sizes: Sizes) -> frozenset[str]:
+        """Name the fields that would change something if they were set, ``"dropout"`` among them."""
+        with torch.random.fork_rng(devices=[]):
+            module, example = self._make(sizes), trial_batch(sizes)
+            tried: dict[str, Callable[[], surgery.Edited]] = {
+                "maxout": lambda: reshaping.put_maxout(module, example=example),
+                "dropout": lambda: surgery.set_dropout(module, 0.123, example=example),
+                "normalisation batch": lambda: reshaping.normalise(module, "batch", example=example),
+                "normalisation layer": lambda: reshaping.normalise(module, "layer", example=example),
+                "skip": lambda: reshaping.skip(module, example=example),
+                "widening": lambda: reshaping.widen(module, 2.0, example=example),
+                "deepening": lambda: reshaping.deepen(module, example=example),
+                "plain_output": lambda: reshaping.without_last_activation(module, example=example),
+            }
+            found = {name for name, edit in tried.items() if edit().changed}
+            if surgery.hidden_activations(module, example=example):
+                found.add("activation")
+            return frozenset(found)
+
+    def unreached(self, sizes: Sizes) -> tuple[str, ...]:
+        """Say which functions that ``forward`` calls could not be made modules, with the reason."""
+        with torch.random.fork_rng(devices=[]):
+            return as_modules(self._make(sizes), example=trial_batch(sizes)).unreached
+
     def _make(self, sizes: Sizes) -> nn.Module:
         make = self._function()
         module = self._fresh(make, sizes)
@@ -98,33 +144,80 @@ class Given(Network):
             _run(module, sizes)  # a lazy layer learns its width from its first batch
         return module
 
-    def _edit(self, module: nn.Module, sizes: Sizes, dropout: float) -> nn.Module:
-        example = trial_batch(sizes)
+    def _edited(
+        self, sizes: Sizes, *, dropout: float, done: list[surgery.Edited] | None = None
+    ) -> nn.Module:
+        module, example = self._make(sizes), trial_batch(sizes)
+        kept = self._alike(module, sizes) if self.initialisation else frozenset()
+        for edit in self._surgery(dropout, kept, module, example):
+            edited = edit(module)
+            module = edited.module
+            if done is not None:
+                done.append(edited)
+        return module
+
+    def _surgery(
+        self, dropout: float, kept: Collection[str], module: nn.Module, example: tuple[Tensor, ...]
+    ) -> Iterator[Callable[[nn.Module], surgery.Edited]]:
+        """What is to be done, in an order in which no edit undoes another."""
         if (self.activation or dropout) and not surgery.hidden_activations(module, example=example):
             raise ModelError(
-                f"{self._name} has no hidden activation that is a module, so none can be swapped or dropped",
-                fix="use modules such as nn.ReLU() between its layers instead of functions such as F.relu",
+                f"{self._name} has no hidden activation that can be reached, so none can be swapped or dropped",
+                fix="use modules such as nn.ReLU() between its layers where forward cannot be traced",
             )
-        if self.activation:
-            module = surgery.swap_activations(module, self.activation, example=example).module
+        if self.plain_output:
+            yield lambda m: reshaping.without_last_activation(m, example=example)
+        if self.widening > 1:
+            yield lambda m: reshaping.widen(m, self.widening, example=example)
+        if self.activation == "maxout":
+            yield lambda m: reshaping.put_maxout(m, example=example, pieces=self.pieces)
+        elif self.activation:
+            name = self.activation
+            yield lambda m: surgery.swap_activations(m, name, example=example)
         if self.initialisation:
-            way, activation = self.initialisation, self.activation or "relu"
-            module = surgery.reinitialise(module, way, example=example, activation=activation).module
-        return surgery.set_dropout(module, dropout, example=example).module if dropout else module
+            way, name = self.initialisation, self.activation or "relu"
+            yield lambda m: surgery.reinitialise(m, way, example=example, activation=name, without=kept)
+        if self.normalisation != "none":
+            yield lambda m: reshaping.normalise(m, self.normalisation, example=example)
+        for _ in range(self.deepening):
+            yield lambda m: reshaping.deepen(m, example=example)
+        if self.skip:
+            yield lambda m: reshaping.skip(m, example=example)
+        if dropout:
+            yield lambda m: surgery.set_dropout(m, dropout, example=example)
+
+    def _alike(self, module: nn.Module, sizes: Sizes) -> frozenset[str]:
+        """Name the layers that start with the same weights in every call: somebody has trained them."""
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(0x600DF17)
+            twin = dict(self._fresh(self._function(), sizes).named_parameters())
+        return frozenset(
+            name.removesuffix(".weight")
+            for name, parameter in module.named_parameters()
+            if name.endswith("weight") and torch.equal(parameter, twin[name])
+        )
 
     def describe(self, sizes: Sizes | None = None) -> str:
         """Say the structure in a few words."""
         words = self._name.rpartition(":")[2]
         if sizes is not None:
             words = f"{'x'.join(map(str, sizes.inputs))}-{words}-{sizes.outputs}"
-        edits = [self.activation, self.initialisation and f"{self.initialisation} start"]
-        return ", ".join([f"{words} (given)", *filter(None, edits)])
+        edits = [
+            self.activation,
+            self.initialisation and f"{self.initialisation} start",
+            self.normalisation != "none" and f"{self.normalisation} norm",
+            self.skip and "skips",
+            self.widening != 1 and f"{self.widening:g} times as wide",
+            self.deepening and f"{self.deepening} more layers",
+            self.plain_output and "plain output",
+        ]
+        return ", ".join([f"{words} (given)", *(edit for edit in edits if edit)])
 
     def to_dict(self) -> dict[str, Any]:
         """Write where the function can be found; one made on the spot cannot be loaded again."""
-        edits = {"activation": self.activation, "initialisation": self.initialisation}
+        fields = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
         form = None if self.form is None else self.form.to_dict()
-        return {"kind": self.kind, "factory": self._name, "form": form, **edits}
+        return {"kind": self.kind, **fields, "factory": self._name, "form": form}
 
     @property
     def _name(self) -> str:

@@ -1,34 +1,39 @@
 """Edit a copy of any module: other activations, other dropout, a fresh start.
 
-An edit swaps whole submodules, so it reaches what is a module of its own and not what ``forward`` calls as a
-function (``torch.sigmoid(x)``). What comes behind the last weighted layer shapes the output and is never
-touched. Which that is, one forward pass of an example batch tells, since the order in which layers are
-declared need not be the order in which they run.
+An edit swaps whole submodules. What ``forward`` calls as a function (``torch.sigmoid(x)``) is made a module
+first, see :mod:`goodfit.nets.calls`. What comes behind the last weighted layer shapes the output and is never
+touched. Which that is, one forward pass of an example batch tells.
 """
 
 from __future__ import annotations
 
 import copy
 import dataclasses
+import difflib
 import itertools
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from goodfit.errors import PlanError
-from goodfit.nets.activations import activation_module, activation_named
+from goodfit.nets.activations import Maxout, activation_module, activation_named
+from goodfit.nets.calls import Reached, as_modules
 from goodfit.nets.initialisation import INITIALISATIONS, initialise
+from goodfit.nets.passage import (
+    DROPOUTS,
+    WEIGHTED_MODULES,
+    Call,
+    Link,
+    hidden,
+    hidden_activation_calls,
+    last_weighted,
+    links,
+    trace,
+)
 
-ACTIVATION_MODULES = (
-    nn.Sigmoid, nn.Hardsigmoid, nn.LogSigmoid, nn.Tanh, nn.Hardtanh, nn.Softsign, nn.ReLU, nn.ReLU6,
-    nn.LeakyReLU, nn.PReLU, nn.RReLU, nn.ELU, nn.SELU, nn.CELU, nn.GELU, nn.SiLU, nn.Mish, nn.Hardswish,
-    nn.Softplus,
-)  # fmt: skip
-WEIGHTED_MODULES = (nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d)
 _DROPOUT, _INPUT_DROPOUT = "dropout", "input_dropout"  # names of the children that edits add
-_DROPOUTS = (nn.Dropout, nn.Dropout1d, nn.Dropout2d, nn.Dropout3d, nn.AlphaDropout)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -36,21 +41,35 @@ class Edited:
     """The outcome of an edit.
 
     Attributes:
-        module: The edited copy; the original is as it was.
+        module: The edited copy.
         changed: What was done, one entry for each submodule, such as ``"act1: Sigmoid -> ReLU"``.
+        original: The module as it was, and still is: going back to it undoes the edit.
+        unreached: What could not be edited, with the reason.
     """
 
     module: nn.Module
     changed: tuple[str, ...]
+    original: nn.Module
+    unreached: tuple[str, ...] = ()
 
+    @property
+    def diff(self) -> str:
+        """The edit as a difference of the printed trees, with what could not be reached below it.
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class _Call:
-    """One use of a submodule in the example's forward pass."""
-
-    name: str
-    part: nn.Module
-    is_image: bool
+        Example:
+            >>> net = nn.Sequential(nn.Linear(4, 8), nn.Tanh(), nn.Linear(8, 1))
+            >>> print(swap_activations(net, "relu", example=[torch.zeros(2, 4)]).diff)
+             Sequential(
+               (0): Linear(in_features=4, out_features=8, bias=True)
+            -  (1): Tanh()
+            +  (1): ReLU()
+               (2): Linear(in_features=8, out_features=1, bias=True)
+             )
+        """
+        trees = [str(module).splitlines() for module in (self.original, self.module)]
+        lines = [line for line in difflib.ndiff(*trees) if not line.startswith("?")]
+        said = [f"{line[0]}{line[2:]}".rstrip() for line in lines]
+        return "\n".join([*said, *(f"not reached: {reason}" for reason in self.unreached)])
 
 
 def swap_activations(module: nn.Module, name: str, *, example: Sequence[Tensor]) -> Edited:
@@ -75,18 +94,20 @@ def swap_activations(module: nn.Module, name: str, *, example: Sequence[Tensor])
     if activation_named(name).is_maxout:
         raise PlanError(
             "maxout cannot be swapped in: the layers before it would need more outputs",
-            fix="use goodfit.nets.activations.Maxout in the function that makes the network",
+            fix="use goodfit.nets.reshaping.put_maxout, which widens them",
         )
-    edited = copy.deepcopy(module)
-    changed = []
-    for call in _hidden_activations(_trace(edited, example)):
+    reached = as_modules(module, example=example)
+    edited, changed = reached.module, []
+    for call in hidden_activation_calls(trace(edited, example)):
+        if isinstance(call.part, Maxout):
+            continue  # its layer has several pieces for each unit
         new = activation_module(name)
         if type(new) is not type(call.part):
             for dropout in call.part.children():
                 _attach(new, dropout)
-            _replace(edited, call.part, new.train(call.part.training))
+            replace_part(edited, call.part, new.train(call.part.training))
             changed.append(f"{call.name}: {type(call.part).__name__} -> {type(new).__name__}")
-    return Edited(module=edited, changed=tuple(changed))
+    return _edited(module, reached, changed)
 
 
 def set_dropout(module: nn.Module, rate: float, *, example: Sequence[Tensor]) -> Edited:
@@ -112,18 +133,18 @@ def set_dropout(module: nn.Module, rate: float, *, example: Sequence[Tensor]) ->
         ('1: ReLU, then dropout 0.5',)
     """
     _check_rate(rate)
-    edited = copy.deepcopy(module)
-    calls = _trace(edited, example)
-    changed = []
-    for call in _hidden(calls):
-        if isinstance(call.part, _DROPOUTS) and call.part.p != rate:
+    reached = as_modules(module, example=example)
+    edited, changed = reached.module, []
+    calls = trace(edited, example)
+    for call in hidden(calls):
+        if isinstance(call.part, DROPOUTS) and call.part.p != rate:
             changed.append(f"{call.name}: dropout {call.part.p:g} -> {rate:g}")
             call.part.p = rate
-    for call in _hidden_activations(calls):
+    for call in hidden_activation_calls(calls):
         if not _has_dropout_behind(call, calls):
             _attach(call.part, nn.Dropout2d(rate) if call.is_image else nn.Dropout(rate))
             changed.append(f"{call.name}: {type(call.part).__name__}, then dropout {rate:g}")
-    return Edited(module=edited, changed=tuple(changed))
+    return _edited(module, reached, changed)
 
 
 def set_input_dropout(module: nn.Module, rate: float) -> Edited:
@@ -143,19 +164,25 @@ def set_input_dropout(module: nn.Module, rate: float) -> Edited:
     edited = copy.deepcopy(module)
     edited.add_module(_INPUT_DROPOUT, nn.Dropout(rate).train(edited.training))
     edited.register_forward_pre_hook(_drop_inputs)
-    return Edited(module=edited, changed=(f"inputs: dropout {rate:g}",))
+    return Edited(module=edited, changed=(f"inputs: dropout {rate:g}",), original=module)
 
 
 def hidden_activations(module: nn.Module, *, example: Sequence[Tensor]) -> tuple[str, ...]:
     """Name the activations that an edit can reach, in the order in which they run.
 
-    Without any, as when ``forward`` calls functions, swapping activations and adding dropout change nothing.
+    Without any, swapping activations and adding dropout change nothing.
     """
-    return tuple(call.name for call in _hidden_activations(_trace(copy.deepcopy(module), example)))
+    reached = as_modules(module, example=example).module
+    return tuple(call.name for call in hidden_activation_calls(trace(reached, example)))
 
 
 def reinitialise(
-    module: nn.Module, way: str, *, example: Sequence[Tensor], activation: str = "relu"
+    module: nn.Module,
+    way: str,
+    *,
+    example: Sequence[Tensor],
+    activation: str = "relu",
+    without: Collection[str] = (),
 ) -> Edited:
     """Start the weights of every linear and convolutional layer afresh.
 
@@ -164,6 +191,7 @@ def reinitialise(
         way: Name of the initialisation, see :func:`goodfit.nets.initialisation.initialise`.
         example: Arguments of one forward pass.
         activation: The hidden activation, whose gain the layers get; the last layer gets 1.
+        without: Names of layers that keep their weights, such as pretrained ones. Frozen ones do in any case.
 
     Returns:
         The edited copy; other parameters, such as those of normalisation, are equal bit for bit.
@@ -175,65 +203,35 @@ def reinitialise(
         raise PlanError(f"initialisation is {way!r}", fix=f"choose one of {', '.join(INITIALISATIONS)}")
     hidden_gain = activation_named(activation).gain
     edited = copy.deepcopy(module)
-    calls = _trace(edited, example)
-    last = calls[_last_weighted(calls)].part if calls else None
+    calls = trace(edited, example)
+    last = calls[last_weighted(calls)].part if calls else None
     changed = []
+    pieces = {id(link.first.part): pieces_behind(link) for link in links(calls)}
     for name, part in edited.named_modules():
-        if isinstance(part, WEIGHTED_MODULES):
-            initialise(part, way, gain=1.0 if part is last else hidden_gain)
+        if isinstance(part, WEIGHTED_MODULES) and part.weight.requires_grad and name not in without:
+            gain = 1.0 if part is last else hidden_gain
+            initialise(part, way, gain=gain, pieces=pieces.get(id(part), 1))
             changed.append(f"{name}: {way} start")
-    return Edited(module=edited, changed=tuple(changed))
+    return Edited(module=edited, changed=tuple(changed), original=module)
 
 
-def _trace(module: nn.Module, example: Sequence[Tensor]) -> list[_Call]:
-    """List the uses of activations and of submodules without children, in the order in which they run."""
-    calls: list[_Call] = []
-
-    def note(name: str, part: nn.Module, output: object) -> None:
-        is_image = isinstance(output, Tensor) and output.ndim == 4
-        calls.append(_Call(name=name, part=part, is_image=is_image))
-
-    leaves = [
-        (name, part)
-        for name, part in module.named_modules()
-        if isinstance(part, ACTIVATION_MODULES) or not any(part.children())
-    ]
-    hooks = [
-        part.register_forward_hook(lambda part, _, output, name=name: note(name, part, output))
-        for name, part in leaves
-    ]
-    modes = [(part, part.training) for part in module.modules()]
-    module.eval()  # so that batch normalisation learns nothing from the example
-    with torch.random.fork_rng(devices=[]):
-        module(*example)
-    for part, mode in modes:
-        part.training = mode
-    for hook in hooks:
-        hook.remove()
-    return calls
+def pieces_behind(link: Link) -> int:
+    """Pieces of the Maxout behind a layer; 1 behind any other."""
+    activation = link.activation
+    return activation.part.pieces if activation is not None and isinstance(activation.part, Maxout) else 1
 
 
-def _last_weighted(calls: Sequence[_Call]) -> int:
-    return max((i for i, call in enumerate(calls) if isinstance(call.part, WEIGHTED_MODULES)), default=0)
+def _edited(module: nn.Module, reached: Reached, changed: Sequence[str]) -> Edited:
+    return Edited(
+        module=reached.module, changed=tuple(changed), original=module, unreached=reached.unreached
+    )
 
 
-def _hidden(calls: Sequence[_Call]) -> list[_Call]:
-    """Keep the first use of every submodule that is never used behind the last weighted layer."""
-    last = _last_weighted(calls)
-    at_output = {id(call.part) for call in calls[last:]}
-    first = {id(call.part): call for call in reversed(calls[:last])}
-    return [call for key, call in reversed(first.items()) if key not in at_output]
-
-
-def _hidden_activations(calls: Sequence[_Call]) -> list[_Call]:
-    return [call for call in _hidden(calls) if isinstance(call.part, ACTIVATION_MODULES)]
-
-
-def _has_dropout_behind(call: _Call, calls: Sequence[_Call]) -> bool:
-    if any(isinstance(child, _DROPOUTS) for child in call.part.children()):
+def _has_dropout_behind(call: Call, calls: Sequence[Call]) -> bool:
+    if any(isinstance(child, DROPOUTS) for child in call.part.children()):
         return True
     behind = (after for before, after in itertools.pairwise(calls) if before.part is call.part)
-    return any(isinstance(after.part, _DROPOUTS) for after in behind)
+    return any(isinstance(after.part, DROPOUTS) for after in behind)
 
 
 def _attach(activation: nn.Module, dropout: nn.Module) -> None:
@@ -255,7 +253,7 @@ def _check_rate(rate: float) -> None:
         raise PlanError(f"dropout is {rate}", fix="give a rate of at least 0 and below 1")
 
 
-def _replace(root: nn.Module, old: nn.Module, new: nn.Module) -> None:
+def replace_part(root: nn.Module, old: nn.Module, new: nn.Module) -> None:
     """Swap a submodule under all the names it goes by."""
     names = [name for name, part in root.named_modules(remove_duplicate=False) if part is old]
     for name in names:

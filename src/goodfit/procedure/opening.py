@@ -34,6 +34,18 @@ hundredths, but at least six seconds: there, more remedies are worth more than l
 MOST_SHARE = 0.15
 """What an arm may take at most to get its fewest epochs."""
 PACE_SECONDS = 0.2
+EDITS = {
+    "activation": ("relu", "leaky-relu", "prelu", "gelu", "silu"),
+    "maxout": ("maxout",),
+    "dropout": ("dropout",),
+    "normalisation batch": ("batch-norm",),
+    "normalisation layer": ("layer-norm",),
+    "skip": ("skip",),
+    "widening": ("wider",),
+    "deepening": ("deeper",),
+    "plain_output": ("plain-output",),
+}
+"""Edits of a given network, with the remedies that need them."""
 INPUT_REMEDIES = ("scale-inputs", "input-dropout", "input-noise", "mixup")
 """Remedies that treat inputs as amounts."""
 
@@ -127,10 +139,10 @@ def unsuited_remedies(plan: Plan, split: Split) -> dict[str, str]:
     if split.task.shape:
         reasons["mixup"] = "a row has several targets"
     if isinstance(plan.network, Given):
-        reasons["maxout"] = "a given network's layers cannot be widened for its pieces"
-        if not plan.network.hidden_activations(sizes_of(plan, split)):
-            edits = ("relu", "leaky-relu", "prelu", "gelu", "silu", "dropout")
-            reasons |= dict.fromkeys(edits, "the given network has no activation modules to edit")
+        reachable = plan.network.reachable(sizes_of(plan, split))
+        for field, codes in EDITS.items():
+            if field not in reachable:
+                reasons |= dict.fromkeys(codes, "the given network has nothing for it to change")
     return reasons
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from goodfit.engine.plan import Plan
 from goodfit.nets.cnn import CNN
+from goodfit.nets.given import Given
 from goodfit.nets.mlp import MLP
 from goodfit.recipe.on_training import activation
 from goodfit.recipe.remedy import Edit, Remedy, is_linear
@@ -28,6 +29,8 @@ def _setting(name: str, value: Any, *, on: tuple[type, ...]) -> Edit:
 
 def _skip(plan: Plan, dose: float) -> Plan:
     network = plan.network
+    if isinstance(network, Given):
+        return replace(plan, network=replace(network, skip=True))
     if not isinstance(network, MLP) or not any(a == b for a, b in itertools.pairwise(network.widths)):
         return plan  # only between layers of equal width is there something to add
     return replace(plan, network=replace(network, skip=True))
@@ -56,6 +59,8 @@ def _inputs(view: str) -> Edit:
 
 def wider(plan: Plan, dose: float) -> Plan:
     """Edit that multiplies the width of every hidden layer by the dose."""
+    if isinstance(plan.network, Given) and dose > 1:
+        return replace(plan, network=replace(plan.network, widening=plan.network.widening * dose))
     if not isinstance(plan.network, MLP) or not plan.network.widths:
         return plan
     widths = tuple(round(width * dose) for width in plan.network.widths)
@@ -69,7 +74,15 @@ def shallower(plan: Plan, dose: float) -> Plan:
     return replace(plan, network=replace(plan.network, widths=plan.network.widths[: int(dose)]))
 
 
+def _plain_output(plan: Plan, dose: float) -> Plan:
+    if not isinstance(plan.network, Given):
+        return plan
+    return replace(plan, network=replace(plan.network, plain_output=True))
+
+
 def _deeper(plan: Plan, dose: float) -> Plan:
+    if isinstance(plan.network, Given):
+        return replace(plan, network=replace(plan.network, deepening=plan.network.deepening + 1))
     if not isinstance(plan.network, MLP) or not plan.network.widths:
         return plan
     widths = (*plan.network.widths, plan.network.widths[-1])
@@ -98,28 +111,28 @@ BEYOND_ON_TRAINING = (
         code="he-init",
         question="training",
         sentence="start with weights scaled for the activation (He)",
-        edit=_setting("initialisation", "he", on=(MLP, CNN)),
+        edit=_setting("initialisation", "he", on=(MLP, CNN, Given)),
         source="beyond",
     ),
     Remedy(
         code="xavier-init",
         question="training",
         sentence="start with weights scaled for both directions (Xavier)",
-        edit=_setting("initialisation", "xavier", on=(MLP, CNN)),
+        edit=_setting("initialisation", "xavier", on=(MLP, CNN, Given)),
         source="beyond",
     ),
     Remedy(
         code="batch-norm",
         question="training",
         sentence="normalise every layer's sums over the batch",
-        edit=_setting("normalisation", "batch", on=(MLP, CNN)),
+        edit=_setting("normalisation", "batch", on=(MLP, CNN, Given)),
         source="beyond",
     ),
     Remedy(
         code="layer-norm",
         question="training",
         sentence="normalise every layer's sums over its units",
-        edit=_setting("normalisation", "layer", on=(MLP,)),
+        edit=_setting("normalisation", "layer", on=(MLP, Given)),
         source="beyond",
     ),
     Remedy(
@@ -210,6 +223,13 @@ BEYOND_ON_TRAINING = (
         sentence="train {dose} times as long",
         edit=_longer,
         doses=(3.0,),
+        source="beyond",
+    ),
+    Remedy(
+        code="plain-output",
+        question="training",
+        sentence="take the activation off the last layer, for the loss has one",
+        edit=_plain_output,
         source="beyond",
     ),
     Remedy(

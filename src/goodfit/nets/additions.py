@@ -1,0 +1,61 @@
+"""Parts that edits add to a module as children of what is there, so that no parameter changes its name."""
+
+from __future__ import annotations
+
+from typing import Any, final
+
+from torch import Tensor, nn
+
+
+def add_before(part: nn.Module, name: str, addition: nn.Module) -> None:
+    """Let a part be given what the addition makes of its input."""
+    part.add_module(name, addition.train(part.training))
+    part.register_forward_pre_hook(_Before(name))
+
+
+def add_behind(part: nn.Module, name: str, addition: nn.Module) -> None:
+    """Let the addition see what a part puts out, and put out what it makes of it."""
+    part.add_module(name, addition.train(part.training))
+    part.register_forward_hook(_Behind(name))
+
+
+def add_skip(layer: nn.Module, activation: nn.Module) -> None:
+    """Add what a layer is given to what the activation behind it puts out."""
+    kept = _Kept()
+    layer.register_forward_pre_hook(kept.keep)
+    activation.register_forward_hook(kept.add)
+    activation._goodfit_skip = True
+
+
+@final
+class _Before:
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def __call__(self, part: nn.Module, given: tuple[Any, ...]) -> tuple[Any, ...]:
+        return part.get_submodule(self.name)(given[0]), *given[1:]
+
+
+@final
+class _Behind:
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def __call__(self, part: nn.Module, _: tuple[Any, ...], output: Tensor) -> Tensor:
+        made: Tensor = part.get_submodule(self.name)(output)
+        return made
+
+
+@final
+class _Kept:
+    """What a layer was given, until its activation has run."""
+
+    def __init__(self) -> None:
+        self.given: Tensor | None = None
+
+    def keep(self, layer: nn.Module, given: tuple[Any, ...]) -> None:
+        self.given = given[0]
+
+    def add(self, activation: nn.Module, _: tuple[Any, ...], output: Tensor) -> Tensor:
+        given, self.given = self.given, None
+        return output if given is None or given.shape != output.shape else output + given

@@ -1,0 +1,231 @@
+"""Networks of the user's own through the whole procedure: every kind of batch, target, loss and metric."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F  # noqa: N812
+from torch import nn
+
+from goodfit.errors import ModelError, PlanError
+from goodfit.procedure.fit import fit
+from tests.procedure import own_networks as own
+
+QUICK = {"max_trainings": 4, "num_seeds": 2, "epochs": 2}
+
+
+def adam(parameters):
+    return torch.optim.Adam(parameters, lr=5e-3)
+
+
+def test_a_loader_a_loss_an_optimizer_and_a_metric_are_all_it_takes():
+    x, y = own.flat()
+    fitted = fit(
+        own.loader(x[:90], y[:90]),
+        validation=own.loader(x[90:], y[90:]),
+        model=own.mlp,
+        loss=nn.CrossEntropyLoss(label_smoothing=0.1),
+        optimizer=lambda p: torch.optim.SGD(p, lr=0.2, momentum=0.8, weight_decay=1e-3),
+        metric="f1",
+        **QUICK,
+    )
+    plan = dict(fitted.run.plan)
+    assert (plan["loss"], plan["label smoothing"], plan["batch size"]) == ("cross-entropy", "0.1", "16")
+    assert (plan["rule"], plan["lr"], plan["L2"]) == ("momentum", "0.2", "0.001")
+    assert (plan["inputs"], fitted.run.metric, fitted.run.test.metric) == ("raw", "f1", "f1")
+    assert fitted.run.data.num_validation == 30
+    assert fitted.run.test.score.low < fitted.run.test.score.value < fitted.run.test.score.high
+    assert list(fitted.predict(x[:5]).columns) == ["prediction", *(f"probability_{c}" for c in range(3))]
+
+
+IDS, MASK, SAID = own.sentences()
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        own.batches_of(lambda i, m, y: {"input_ids": i, "attention_mask": m, "labels": y}, IDS, MASK, SAID),
+        own.batches_of(lambda *parts: own.Batch(*parts), IDS, MASK, SAID),
+        own.batches_of(
+            lambda i, m, y: own.Encoding(input_ids=i, attention_mask=m, labels=y, idx=y, text="a"),
+            IDS,
+            MASK,
+            SAID,
+        ),
+        own.batches_of(lambda i, m, y: ({"input_ids": i, "attention_mask": m}, y), IDS, MASK, SAID),
+    ],
+    ids=["dict", "dataclass", "encoding", "dict and target"],
+)
+def test_tokens_and_their_mask_reach_a_transformer_by_name(source):
+    fitted = fit(source, model=own.Reader, loss=nn.CrossEntropyLoss(), optimizer=adam, **QUICK)
+    assert dict(fitted.run.plan)["loss"] == "cross-entropy"
+    assert fitted.run.harness.input_abs_max is None  # the size of a token's number says nothing
+    assert "scale-inputs" not in {verdict.remedy for verdict in fitted.run.verdicts}
+    rows = {"input_ids": IDS[:4], "attention_mask": MASK[:4], "idx": SAID[:4]}
+    module = fitted.predictor.modules[0].module
+    expected = module(IDS[:4], MASK[:4])["logits"].softmax(1)
+    found = fitted.predict(rows)[["probability_0", "probability_1"]].to_numpy()
+    np.testing.assert_allclose(found, expected.detach().numpy(), rtol=1e-5)
+
+
+def test_several_inputs_in_a_tuple_are_handed_over_by_place():
+    image, (numbers, y) = own.images()[0], own.flat()
+    fitted = fit(own.loader(image, numbers, y), model=own.Both, optimizer=adam, **QUICK)
+    assert fitted.run.data.num_inputs == 64 + 6
+    assert len(fitted.predict((image[:3], numbers[:3]))) == 3
+
+
+def places_of_steps():
+    x = torch.randn(own.ROWS, own.STEPS, 4, generator=own.stream())
+    y = x[..., :3].argmax(-1)
+    y[:, -2:] = -100
+    return x, y
+
+
+def places_of_pixels():
+    x = torch.randn(own.ROWS, 1, 8, 8, generator=own.stream())
+    return x, ((x[:, 0] > 0).long() + (x[:, 0] > 1).long())
+
+
+def waves():
+    x = torch.randn(own.ROWS, own.STEPS, 4, generator=own.stream())
+    return x, (x[:, -1, 0] > 0).long()
+
+
+def several_numbers():
+    x = own.flat()[0]
+    return x, torch.stack([3 * x[:, 0] + 100, x[:, 1]], 1)
+
+
+def several_labels():
+    x = own.flat()[0]
+    return x, (x[:, :4] > 0).float()
+
+
+def one_number_in_a_column():
+    x = own.flat()[0]
+    return x, 10 * x[:, :1] + 50
+
+
+def yes_or_no_as_floats():
+    x = own.flat()[0]
+    return x, (x[:, :1] > 0).float()
+
+
+CASES = {
+    "mlp": (own.flat, own.mlp, nn.CrossEntropyLoss(), "balanced accuracy"),
+    "cnn with batch-norm": (own.images, own.cnn, F.cross_entropy, "roc auc"),
+    "lstm": (waves, own.Recurrent, nn.CrossEntropyLoss(), "accuracy"),
+    "gru": (waves, lambda: own.Recurrent(nn.GRU), None, "log loss"),
+    "resnet": (lambda: own.images(3), own.ResNet, nn.CrossEntropyLoss(), "accuracy"),
+    "a class a step": (
+        places_of_steps,
+        lambda: own.Recurrent(outputs=3, every_step=True),
+        lambda out, y: F.cross_entropy(out.flatten(0, 1), y.flatten()),
+        "f1",
+    ),
+    "a class a pixel": (places_of_pixels, own.Segmenter, nn.CrossEntropyLoss(), "iou"),
+    "labels": (several_labels, lambda: nn.Linear(6, 4), nn.BCEWithLogitsLoss(), "exact match"),
+    "numbers": (several_numbers, lambda: nn.Linear(6, 2), nn.MSELoss(), "r2"),
+    "a number": (one_number_in_a_column, lambda: nn.Linear(6, 1), nn.L1Loss(), "mae"),
+    "yes or no": (yes_or_no_as_floats, lambda: nn.Linear(6, 1), nn.BCEWithLogitsLoss(), "accuracy"),
+    "shares": (
+        yes_or_no_as_floats,
+        lambda: nn.Sequential(nn.Linear(6, 1), nn.Sigmoid()),
+        nn.BCELoss(),
+        "accuracy",
+    ),
+}
+
+
+@pytest.fixture(scope="module", params=CASES, ids=str)
+def treated(request):
+    rows, model, loss, metric = CASES[request.param]
+    x, y = rows()
+    options = QUICK | ({"epochs": 8} if request.param in ("shares", "yes or no", "a number") else {})
+    fitted = fit(own.loader(x, y), model=model, loss=loss, optimizer=adam, metric=metric, **options)
+    return request.param, fitted, x, y
+
+
+def test_every_kind_of_network_and_target_goes_the_whole_way(treated):
+    name, fitted, x, y = treated
+    run = fitted.run
+    assert run.test is not None
+    assert run.num_trainings <= 4
+    assert run.references
+    assert len(run.answers) >= 1
+    predicted = fitted.predict(x[:6])
+    assert len(predicted) == 6
+    if y.dim() > 1 and y.shape[1] > 1:
+        assert predicted.prediction[0].shape == tuple(y.shape[1:])
+
+
+def test_the_networks_losses_are_its_own(treated):
+    """The last point of a curve is what the user's loss says of the network that was handed back."""
+    name, fitted, x, y = treated
+    history = fitted.run.arms[-1].histories[0]
+    assert all(np.isfinite(history.train_loss))
+    metric = {"log loss": "neg log loss", "mae": "neg mae"}.get(CASES[name][3], CASES[name][3])
+    usual = {"a class a pixel": "iou", "labels": "exact match"}
+    assert fitted.run.metric == usual.get(name, metric)
+
+
+def test_numbers_are_learnt_and_predicted_in_the_units_of_the_loader():
+    x, y = one_number_in_a_column()
+    options = QUICK | {"epochs": 150}
+    fitted = fit(
+        own.loader(x, y),
+        model=lambda: nn.Linear(6, 1),
+        loss=nn.MSELoss(),
+        optimizer=lambda p: torch.optim.Adam(p, lr=0.3),
+        metric="mae",
+        target_metric=5.0,
+        **options,
+    )
+    np.testing.assert_allclose(fitted.predict(x).prediction, y[:, 0], atol=3.0)
+    assert fitted.run.answers[0].bar == -5.0  # less is better, so scores are negated
+    assert -3.0 < fitted.run.test.score.value < 0
+
+
+def test_any_metric_of_torchmetrics_judges():
+    torchmetrics = pytest.importorskip("torchmetrics")
+    x, y = own.flat()
+    metric = torchmetrics.classification.MulticlassF1Score(num_classes=3, average="macro")
+    fitted = fit(own.loader(x, y), model=own.mlp, optimizer=adam, metric=metric, **QUICK)
+    assert fitted.run.metric == "MulticlassF1Score"
+    metric = torchmetrics.MeanAbsoluteError()
+    fitted = fit(
+        own.loader(*one_number_in_a_column()), model=lambda: nn.Linear(6, 1), metric=metric, **QUICK
+    )
+    assert fitted.run.metric == "neg MeanAbsoluteError"
+    assert fitted.run.test.score.value < -1  # in the loader's units, though training is standardised
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "word"),
+    [
+        ({"loss": nn.CosineEmbeddingLoss()}, PlanError, "target"),
+        ({"loss": nn.MSELoss()}, PlanError, "every output with every target"),
+        ({"loss": nn.NLLLoss(reduction="none"), "model": lambda: nn.Linear(6, 2)}, ModelError, "(2,)"),
+        ({"loss": lambda out: out.sum()}, PlanError, "fewer than two"),
+        ({"metric": "f2"}, PlanError, "f2"),
+        ({"metric": 3}, PlanError, "3"),
+        ({"optimizer": lambda p: torch.optim.LBFGS(p)}, PlanError, "LBFGS"),
+        ({"optimizer": lambda p: torch.optim.Adam(p, amsgrad=True)}, PlanError, "amsgrad"),
+        ({"optimizer": lambda p: torch.optim.Adam(p[:1])}, PlanError, "0.bias"),
+        ({"optimizer": lambda p: None}, PlanError, "NoneType"),
+        ({"optimizer": adam, "rule": "adam"}, PlanError, "optimizer and rule"),
+        ({"model": own.mlp()}, ModelError, "one Sequential"),
+        ({"model": lambda: nn.LSTM(6, 3)}, ModelError, "several outputs"),
+        ({"model": own.Both}, ModelError, "raises TypeError"),
+        ({"model": lambda: own.mlp().to("meta")}, ModelError, "meta"),
+        ({"model": None, "loss": nn.CrossEntropyLoss()}, PlanError, "CrossEntropyLoss"),
+    ],
+)
+def test_what_does_not_fit_is_said_with_a_fix(arguments, error, word):
+    x, y = own.flat()
+    with pytest.raises(error) as caught:
+        fit(own.loader(x, y), **({"model": own.mlp} | arguments | QUICK))
+    assert word in caught.value.message
+    assert caught.value.fix
