@@ -143,8 +143,8 @@ class Split:
         targets_N = self._targets_N[self.train_index]
         if self.task.kind == "labels":
             counts = targets_N.sum(0).astype(int).ravel()
-        else:
-            counts = np.bincount(targets_N[targets_N >= 0], minlength=self.task.num_outputs)
+            return tuple((f"label {place}", count) for place, count in enumerate(counts.tolist()))
+        counts = np.bincount(targets_N[targets_N >= 0], minlength=self.task.num_outputs)
         return tuple(zip(map(str, self.task.labels), counts.tolist(), strict=True))
 
     def _make(self, index: np.ndarray, inputs: str) -> Rows:

@@ -17,6 +17,7 @@ from goodfit.engine.losses import apply_link
 from goodfit.errors import ModelError, PlanError
 from goodfit.interop.opened import opened
 from goodfit.nets.network import Sizes
+from goodfit.nets.given import Given
 from goodfit.procedure.fitted import RANGE_MARGIN, Fitted, Predictor
 
 FORMATS = ("onnx", "torch")
@@ -61,6 +62,11 @@ def export(run: Fitted | str | Path, format: str, path: str | Path, *, rows: Any
     if format == "onnx":
         _refuse_without_onnx()
     predictor, path = opened(run).predictor, Path(path)
+    if isinstance(predictor.network, Given) and predictor.network.form is not None:
+        raise ExportError(
+            "a network of your own with rows of several inputs or targets has a file format of your own choice",
+            fix="export fitted.predictor.modules[0].module, a plain PyTorch module, with torch.export itself",
+        )
     graph = Graph(predictor).eval()
     arguments = _arguments(predictor, rows)
     write, read = (_write_onnx, _read_onnx) if format == "onnx" else (_write_torch, _read_torch)

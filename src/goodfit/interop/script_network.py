@@ -13,6 +13,7 @@ from goodfit.interop.prescribed import Training
 from goodfit.nets import surgery
 from goodfit.nets.activations import activation_named
 from goodfit.nets.cnn import CNN
+from goodfit.nets.calls import as_modules
 from goodfit.nets.given import Given
 from goodfit.nets.mlp import MLP
 from goodfit.nets.network import Sizes, embedding_width, trial_batch
@@ -57,6 +58,30 @@ def words(predictor: Predictor, training: Training) -> dict[str, Any]:
     )
 
 
+def _refuse_reshaped(network: Given, plain: Given, sizes: Sizes, *, dropout: float) -> None:
+    """Raise a :class:`ModelError` for what the script's few lines of surgery cannot do."""
+    reason = ""
+    if network.form is not None:
+        reason = "rows of several inputs or targets"
+    elif network.activation == "maxout" or dataclasses.replace(
+        plain, normalisation=network.normalisation, skip=network.skip, widening=network.widening,
+        deepening=network.deepening, plain_output=network.plain_output,
+    ) != plain:  # fmt: skip
+        reason = "layers that were added or resized"
+    elif (network.activation or dropout) and _calls_functions(plain, sizes):
+        reason = "activations that forward calls as functions"
+    if reason:
+        raise ModelError(
+            f"a network of your own with {reason} cannot be written as a script yet",
+            fix="take fitted.predictor.modules[0], a plain PyTorch module with the trained weights",
+        )
+
+
+def _calls_functions(network: Given, sizes: Sizes) -> bool:
+    with torch.random.fork_rng(devices=[]):
+        return bool(as_modules(network.build(sizes), example=trial_batch(sizes)).changed)
+
+
 def _own(network: MLP | CNN) -> dict[str, Any]:
     activation = activation_named(network.activation)
     return {
@@ -74,6 +99,7 @@ def _own(network: MLP | CNN) -> dict[str, Any]:
 
 def _given(network: Given, sizes: Sizes, training: Training) -> dict[str, Any]:
     plain = dataclasses.replace(network, activation=None, initialisation=None)
+    _refuse_reshaped(network, plain, sizes, dropout=training.dropout)
     with torch.random.fork_rng(devices=[]):
         module = plain.build(sizes)
     example = trial_batch(sizes)

@@ -57,7 +57,8 @@ class Adapter(nn.Module):
         """Compute raw scores, ``(N, O)``."""
         scores = self.raw(x)
         if scores.dim() > 2:
-            scores = scores.movedim(self.form.class_axis + 1, -1)
+            axis = self.form.class_axis
+            scores = scores.movedim(axis if axis < 0 else axis + 1, -1)
         return scores.reshape(len(scores), -1)
 
     def raw(self, x: Tensor) -> Tensor:
