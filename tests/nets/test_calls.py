@@ -20,7 +20,12 @@ class Functional(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.a, self.unused, self.b, self.c = (nn.Linear(4, 8), nn.Linear(2, 2), nn.Linear(8, 8), nn.Linear(8, 2))
+        self.a, self.unused, self.b, self.c = (
+            nn.Linear(4, 8),
+            nn.Linear(2, 2),
+            nn.Linear(8, 8),
+            nn.Linear(8, 2),
+        )
         self.slope = 0.2
 
     def forward(self, x):

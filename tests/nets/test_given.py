@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import dataclasses
+import json
 import os
 from pathlib import Path
 
@@ -180,13 +182,51 @@ def test_dropout_changes_training_only_and_no_parameters_name(rates, sizes):
     assert not torch.equal(treated.train()(*batch), plain.train()(*batch))
 
 
-def test_activations_that_are_functions_are_told_and_edits_of_them_refused():
-    assert Given(factory=functional_net).hidden_activations(FLAT) == ()
+def test_activations_that_are_functions_are_edited_like_modules():
+    assert Given(factory=functional_net).hidden_activations(FLAT) == ("relu_0",)
     assert Given(factory=sigmoid_net).hidden_activations(FLAT) == ("1",)
-    with pytest.raises(ModelError, match="no hidden activation"):
-        Given(factory=functional_net, activation="gelu").build(FLAT)
-    with pytest.raises(ModelError, match="no hidden activation"):
-        Given(factory=functional_net).build(FLAT, dropout=0.5)
+    module = Given(factory=functional_net, activation="gelu").build(FLAT, dropout=0.5)
+    assert isinstance(module.relu_0, nn.GELU)
+    assert module.relu_0.dropout.p == 0.5
+
+
+def test_a_network_without_activations_is_not_edited():
+    for network, options in (
+        (Given(factory=nn.Linear, activation="gelu"), {}),
+        (Given(factory=nn.Linear), {"dropout": 0.5}),
+    ):
+        with pytest.raises(ModelError, match="no hidden activation"):
+            network.build(FLAT, **options)
+
+
+def test_every_edit_at_once_makes_a_network_that_is_shown_and_read_back():
+    network = Given(
+        factory="torch.nn:Linear",
+        widening=2.0,
+        deepening=1,
+        skip=True,
+        plain_output=True,
+        normalisation="layer",
+    )
+    assert Network.from_dict(json.loads(json.dumps(network.to_dict()))) == network
+    network = dataclasses.replace(network, factory=sigmoid_net, activation="gelu", initialisation="he")
+    module = network.build(FLAT, dropout=0.25)
+    assert module(torch.zeros(2, 4)).shape == (2, 3)
+    shown = network.edits(FLAT, dropout=0.25)
+    for word in ("-  (1): Sigmoid()", "out_features=10", "LayerNorm((10,)", "Dropout(p=0.25", "(deeper)"):
+        assert word in shown
+    assert network.describe(FLAT) == (
+        "4-sigmoid_net-3 (given), gelu, he start, layer norm, skips, 2 times as wide, 1 more layers, plain output"
+    )
+    assert Given(factory=sigmoid_net).reachable(FLAT) == {
+        "activation",
+        "maxout",
+        "dropout",
+        "normalisation batch",
+        "normalisation layer",
+        "widening",
+        "deepening",
+    }
 
 
 def test_the_name_is_said():

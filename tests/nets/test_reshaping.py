@@ -7,13 +7,13 @@ import pickle
 
 import pytest
 import torch
+from tests.procedure import own_networks as own
 from torch import nn
 
 from goodfit.errors import PlanError
 from goodfit.nets.activations import Maxout
 from goodfit.nets.reshaping import deepen, normalise, put_maxout, skip, widen, without_last_activation
 from goodfit.nets.surgery import set_dropout, swap_activations
-from tests.procedure import own_networks as own
 
 
 def deep():
@@ -61,7 +61,9 @@ def test_every_edit_leaves_the_original_and_makes_a_network_that_trains(network,
     scores.square().sum().backward()
     assert all(p.grad is None or torch.isfinite(p.grad).all() for p in copied.parameters())
     if edited.changed:
-        assert any(line.startswith("+") for line in edited.diff.splitlines()) or "input of" in str(edited.changed)
+        assert any(line.startswith("+") for line in edited.diff.splitlines()) or "input of" in str(
+            edited.changed
+        )
 
 
 @pytest.mark.parametrize("name", ["mlp", "cnn", "functions", "deep", "resnet"])

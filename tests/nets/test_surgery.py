@@ -102,7 +102,7 @@ def test_what_has_the_activation_already_is_unchanged():
     assert swap_activations(net, "relu", example=ROWS).changed == ()
 
 
-def test_a_function_inside_forward_is_out_of_reach_and_nothing_is_claimed():
+def test_a_function_inside_forward_is_reached_as_a_module():
     class Functional(nn.Module):
         def __init__(self) -> None:
             super().__init__()
@@ -111,8 +111,26 @@ def test_a_function_inside_forward_is_out_of_reach_and_nothing_is_claimed():
         def forward(self, x):
             return self.b(torch.sigmoid(self.a(x)))
 
-    assert hidden_activations(Functional(), example=ROWS) == ()
-    assert swap_activations(Functional(), "relu", example=ROWS).changed == ()
+    net = Functional()
+    assert hidden_activations(net, example=ROWS) == ("sigmoid_0",)
+    edited = swap_activations(net, "relu", example=ROWS)
+    assert edited.changed == ("sigmoid_0: Sigmoid -> ReLU",)
+    assert equal_bit_for_bit(edited.module, net)
+    torch.testing.assert_close(edited.module(ROWS[0]), net.b(torch.relu(net.a(ROWS[0]))))
+    assert set_dropout(net, 0.5, example=ROWS).changed == ("sigmoid_0: Sigmoid, then dropout 0.5",)
+
+
+def test_an_edit_shows_its_difference_and_what_it_was_made_from():
+    net = plain()
+    edited = swap_activations(net, "relu", example=ROWS)
+    assert edited.original is net
+    lines = edited.diff.splitlines()
+    assert [line for line in lines if line[0] in "+-"] == [
+        "-  (1): Sigmoid()",
+        "+  (1): ReLU()",
+        "-  (3): Tanh()",
+        "+  (3): ReLU()",
+    ]
 
 
 def test_maxout_needs_wider_layers_and_is_refused():

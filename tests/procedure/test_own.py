@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F  # noqa: N812
+from tests.procedure import own_networks as own
 from torch import nn
 
 from goodfit.errors import ModelError, PlanError
 from goodfit.procedure.fit import fit
-from tests.procedure import own_networks as own
 
 QUICK = {"max_trainings": 4, "num_seeds": 2, "epochs": 2}
 
@@ -195,9 +195,7 @@ def test_any_metric_of_torchmetrics_judges():
     fitted = fit(own.loader(x, y), model=own.mlp, optimizer=adam, metric=metric, **QUICK)
     assert fitted.run.metric == "MulticlassF1Score"
     metric = torchmetrics.MeanAbsoluteError()
-    fitted = fit(
-        own.loader(*one_number_in_a_column()), model=lambda: nn.Linear(6, 1), metric=metric, **QUICK
-    )
+    fitted = fit(own.loader(*one_number_in_a_column()), model=lambda: nn.Linear(6, 1), metric=metric, **QUICK)
     assert fitted.run.metric == "neg MeanAbsoluteError"
     assert fitted.run.test.score.value < -1  # in the loader's units, though training is standardised
 

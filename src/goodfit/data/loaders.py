@@ -166,6 +166,8 @@ def _is_batch(source: Any, taken: Pieces) -> bool:
         return True
     if isinstance(source, Dataset):
         return False
+    if not isinstance(source, DataLoader):
+        return taken.targets.ndim > 0
     # without collation a loader may hand on batches that its data set made, or single rows
     return taken.targets.ndim > 0 and len({len(part) for part in taken.arrays if part.ndim}) == 1
 

@@ -111,6 +111,17 @@ def refuse_same(source: Any, validation: Any) -> None:
         raise _same_rows("one object")
 
 
+def refuse_same_parts(split: Split) -> None:
+    """Raise a :class:`DataError` if the validation rows of a split are its training rows."""
+    parts = [split.rows(part) for part in ("train", "validation")]
+    if len(parts[0]) != len(parts[1]):
+        return
+    arrays = [[part.x.numpy(), part.y_N.numpy()] for part in parts]
+    every = np.arange(len(parts[0]))
+    if _keys(arrays[0], every) == _keys(arrays[1], every):
+        raise _same_rows("the same rows")
+
+
 def form_of(inputs: dict[str, np.ndarray], columns: Columns, *, told: int) -> Form:
     """Say what a row is made of."""
     entries = tuple(
@@ -230,7 +241,9 @@ def _division(main: Columns, wishes: Wishes, *, own: dict[str, int]) -> Division
     )
     total = train + validation + test
     targets = main.targets
-    classes = np.unique(targets, return_inverse=True)[1] if targets.ndim == 1 and _is_coarse(targets) else None
+    classes = (
+        np.unique(targets, return_inverse=True)[1] if targets.ndim == 1 and _is_coarse(targets) else None
+    )
     cut = divide(
         len(main),
         classes=classes,

@@ -141,9 +141,7 @@ def refuse_arguments(function: Any) -> None:
         )
 
 
-def place_rows(
-    scores_KNO: Tensor, y_KNT: Tensor, *, num_classes: int, smoothing_K1: Tensor | None
-) -> Tensor:
+def place_rows(scores_KNO: Tensor, y_KNT: Tensor, *, num_classes: int, smoothing_K1: Tensor | None) -> Tensor:
     """Cross-entropy of every row over its places that count, weighted so that its mean is that of all places.
 
     Args:

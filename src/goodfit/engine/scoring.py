@@ -257,7 +257,7 @@ def _names(kind: str) -> tuple[str, ...]:
 
 def _named(name: str, kind: str) -> tuple[Callable[..., Any], bool] | None:
     word = name.lower().replace("_", " ").replace("-", " ").strip()
-    if word in (_USUAL[kind], "accuracy") and kind != "numbers" or word == _USUAL[kind]:
+    if (word in (_USUAL[kind], "accuracy") and kind != "numbers") or word == _USUAL[kind]:
         return None
     if word in _BY_KIND[kind]:
         return _BY_KIND[kind][word]

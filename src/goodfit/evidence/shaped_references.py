@@ -65,7 +65,9 @@ class Places:
         seed: Of what is drawn.
     """
 
-    def __init__(self, *, shape: tuple[int, ...], places: tuple[int, ...], num_classes: int, seed: int) -> None:
+    def __init__(
+        self, *, shape: tuple[int, ...], places: tuple[int, ...], num_classes: int, seed: int
+    ) -> None:
         self.shape, self.places, self.num_classes, self.seed = shape, places, num_classes, seed
 
     @staticmethod
@@ -80,7 +82,9 @@ class Places:
         share_MC = outputs_NO.reshape(-1, self.num_classes)
         chosen_M = np.flatnonzero(share_MC.any(axis=1))
         chosen_M = np.random.default_rng(self.seed).permutation(chosen_M)[:MOST_PLACES]
-        self.model_ = HistGradientBoostingClassifier(max_iter=50, early_stopping=False, random_state=self.seed)
+        self.model_ = HistGradientBoostingClassifier(
+            max_iter=50, early_stopping=False, random_state=self.seed
+        )
         self.model_.fit(self._each(x_NF)[chosen_M], share_MC[chosen_M].argmax(1))
         return self
 

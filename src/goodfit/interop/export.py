@@ -16,8 +16,8 @@ from torch import Tensor, nn
 from goodfit.engine.losses import apply_link
 from goodfit.errors import ModelError, PlanError
 from goodfit.interop.opened import opened
-from goodfit.nets.network import Sizes
 from goodfit.nets.given import Given
+from goodfit.nets.network import Sizes
 from goodfit.procedure.fitted import RANGE_MARGIN, Fitted, Predictor
 
 FORMATS = ("onnx", "torch")

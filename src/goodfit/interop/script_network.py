@@ -12,8 +12,8 @@ from goodfit.interop import given_source
 from goodfit.interop.prescribed import Training
 from goodfit.nets import surgery
 from goodfit.nets.activations import activation_named
-from goodfit.nets.cnn import CNN
 from goodfit.nets.calls import as_modules
+from goodfit.nets.cnn import CNN
 from goodfit.nets.given import Given
 from goodfit.nets.mlp import MLP
 from goodfit.nets.network import Sizes, embedding_width, trial_batch

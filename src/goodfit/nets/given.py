@@ -144,9 +144,7 @@ class Given(Network):
             _run(module, sizes)  # a lazy layer learns its width from its first batch
         return module
 
-    def _edited(
-        self, sizes: Sizes, *, dropout: float, done: list[surgery.Edited] | None = None
-    ) -> nn.Module:
+    def _edited(self, sizes: Sizes, *, dropout: float, done: list[surgery.Edited] | None = None) -> nn.Module:
         module, example = self._make(sizes), trial_batch(sizes)
         kept = self._alike(module, sizes) if self.initialisation else frozenset()
         for edit in self._surgery(dropout, kept, module, example):
@@ -190,7 +188,10 @@ class Given(Network):
         """Name the layers that start with the same weights in every call: somebody has trained them."""
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(0x600DF17)
-            twin = dict(self._fresh(self._function(), sizes).named_parameters())
+            other = self._fresh(self._function(), sizes)
+            if any(is_lazy(parameter) for parameter in other.parameters()):
+                _run(other, sizes)
+        twin = dict(other.named_parameters())
         return frozenset(
             name.removesuffix(".weight")
             for name, parameter in module.named_parameters()

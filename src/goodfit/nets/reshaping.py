@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from goodfit.errors import PlanError
 from goodfit.nets.activations import Maxout
-from goodfit.nets.additions import add_behind, add_before, add_skip
+from goodfit.nets.additions import add_before, add_behind, add_skip
 from goodfit.nets.calls import as_modules
 from goodfit.nets.passage import (
     ACTIVATION_MODULES,
@@ -164,7 +164,9 @@ def deepen(module: nn.Module, *, example: Sequence[Tensor]) -> Edited:
     reached = as_modules(module, example=example)
     edited = reached.module
     calls = trace(edited, example)
-    fitting = [c for c in hidden_activation_calls(calls) if used_once(c, calls) and _layer_like(c) is not None]
+    fitting = [
+        c for c in hidden_activation_calls(calls) if used_once(c, calls) and _layer_like(c) is not None
+    ]
     fitting = [c for c in fitting if not isinstance(c.part, Maxout)]
     changed: list[str] = []
     if fitting:
@@ -233,9 +235,7 @@ def _link_by_link(
 def _misfit(before: nn.Module, after: nn.Module, example: Sequence[Tensor], keeps_function: bool) -> str:
     """Why an edited module cannot take the old one's place; empty if it can."""
     generator = torch.Generator().manual_seed(0)
-    shaken = [
-        t + torch.randn(t.shape, generator=generator) if t.is_floating_point() else t for t in example
-    ]
+    shaken = [t + torch.randn(t.shape, generator=generator) if t.is_floating_point() else t for t in example]
     try:
         one, other = (_outputs(each, shaken) for each in (before, after))
     except Exception as error:  # another layer still expects the old size

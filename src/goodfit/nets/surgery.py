@@ -14,7 +14,6 @@ import itertools
 from collections.abc import Collection, Sequence
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 
 from goodfit.errors import PlanError
@@ -222,9 +221,7 @@ def pieces_behind(link: Link) -> int:
 
 
 def _edited(module: nn.Module, reached: Reached, changed: Sequence[str]) -> Edited:
-    return Edited(
-        module=reached.module, changed=tuple(changed), original=module, unreached=reached.unreached
-    )
+    return Edited(module=reached.module, changed=tuple(changed), original=module, unreached=reached.unreached)
 
 
 def _has_dropout_behind(call: Call, calls: Sequence[Call]) -> bool:

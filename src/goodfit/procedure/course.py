@@ -24,6 +24,7 @@ from goodfit.procedure.opening import (
     NUM_SEEDS,
     compare_with_references,
     fit_into_budget,
+    tell_unreached,
     train_as_it_is,
     unsuited_remedies,
 )
@@ -70,6 +71,7 @@ def _run(
     compared = compare_with_references(case, plan.loss)
     harness = check_harness(plan, split)
     case.journal.find(before.findings(harness))
+    tell_unreached(plan, case)
     shortened, count = fit_into_budget(plan, case, num_seeds=num_seeds)
     is_shortened = shortened.epochs < plan.epochs
     if is_shortened:

@@ -131,9 +131,7 @@ def open_sealed_test(
     plain = opened["scaled"]
     return TestResult(
         metric=loss.metric,
-        score=bootstrap_interval(
-            scores_N, targets_N=_targets(opened[final.inputs], loss), seed=split.seed
-        ),
+        score=bootstrap_interval(scores_N, targets_N=_targets(opened[final.inputs], loss), seed=split.seed),
         others=_in_users_units(final, opened[final.inputs], split),
         num_rows=len(scores_N),
         openings=split.openings,

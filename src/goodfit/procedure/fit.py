@@ -12,7 +12,7 @@ from torch import nn
 
 from goodfit.data.assembly import Wishes
 from goodfit.data.loaders import is_loader, rows_of_batch
-from goodfit.data.own_rows import load_own, paired, refuse_same
+from goodfit.data.own_rows import load_own, paired, refuse_same, refuse_same_parts
 from goodfit.data.sources import load
 from goodfit.nets.network import Network
 from goodfit.procedure.budget import Budget
@@ -145,6 +145,8 @@ def fit(
             time=time,
             seed=seed,
         )
+        if validation is not None:
+            refuse_same_parts(split)
     wanted = Wanted(
         model=model,
         network=network,

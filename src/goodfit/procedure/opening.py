@@ -125,6 +125,13 @@ def train_as_it_is(plan: Plan, case: Case, *, num_seeds: int) -> TrainedArm:
     return control
 
 
+def tell_unreached(plan: Plan, case: Case) -> None:
+    """Say in one line which part of a given network no edit of its activations can reach, and why."""
+    if isinstance(plan.network, Given):
+        for reason in plan.network.unreached(sizes_of(plan, case.split)):
+            case.journal.note(f"only modules can be edited in {reason}")
+
+
 def unsuited_remedies(plan: Plan, split: Split) -> dict[str, str]:
     """Remedies that cannot be applied here, with the reason."""
     reasons = {}

@@ -37,7 +37,9 @@ def ignored_class(loss: Any) -> int:
     return int(getattr(loss, "ignore_index", IGNORED))
 
 
-def with_own_network(plan: Plan, split: Split, *, loss: str | Callable[..., Any] | None) -> tuple[Plan, Split]:
+def with_own_network(
+    plan: Plan, split: Split, *, loss: str | Callable[..., Any] | None
+) -> tuple[Plan, Split]:
     """Let a plan follow what the user's network returns and what their loss needs.
 
     Args:
@@ -179,7 +181,9 @@ def _known(loss: Any, split: Split) -> tuple[str | None, dict[str, Any]]:
         return ("binary-cross-entropy", {}) if kind in ("classes", "labels") else (None, {})
     if kind == "numbers" and type(loss) is nn.MSELoss:
         return "squared", {}
-    is_huber = type(loss) is nn.HuberLoss and loss.delta == 1 or type(loss) is nn.SmoothL1Loss and loss.beta == 1
+    is_huber = (type(loss) is nn.HuberLoss and loss.delta == 1) or (
+        type(loss) is nn.SmoothL1Loss and loss.beta == 1
+    )
     if kind == "numbers" and is_huber:
         return "huber", {}
     name = _FUNCTIONS.get(loss) if callable(loss) and not isinstance(loss, nn.Module) else None
