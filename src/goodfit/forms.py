@@ -81,7 +81,7 @@ class Form:
 
     @property
     def is_plain(self) -> bool:
-        """Whether there is one input of float32, called by its place: a network takes the rows as they are."""
+        """Whether there is one input of float32, so that a network takes the rows as they are."""
         return len(self.entries) == 1 and self.is_continuous and not self.by_name
 
     @property

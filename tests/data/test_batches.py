@@ -102,7 +102,7 @@ def test_a_loader_that_fails_in_the_middle_says_where():
             return X[0], 1
 
     for source in (Broken(), DataLoader(Broken(), batch_size=2)):
-        with pytest.raises(DataError, match="OSError at item [36].*image 6 is truncated") as caught:
+        with pytest.raises(DataError, match=r"OSError at item [36].*image 6 is truncated") as caught:
             read_columns(source)
         assert isinstance(caught.value.__cause__, OSError)
 

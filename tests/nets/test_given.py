@@ -216,7 +216,8 @@ def test_every_edit_at_once_makes_a_network_that_is_shown_and_read_back():
     for word in ("-  (1): Sigmoid()", "out_features=10", "LayerNorm((10,)", "Dropout(p=0.25", "(deeper)"):
         assert word in shown
     assert network.describe(FLAT) == (
-        "4-sigmoid_net-3 (given), gelu, he start, layer norm, skips, 2 times as wide, 1 more layers, plain output"
+        "4-sigmoid_net-3 (given), gelu, he start, layer norm, skips, 2 times as wide, 1 more layers, "
+        "plain output"
     )
     assert Given(factory=sigmoid_net).reachable(FLAT) == {
         "activation",

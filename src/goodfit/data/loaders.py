@@ -219,7 +219,7 @@ def _concatenated(
     if name == "inputs" and not shapes[0]:
         raise DataError("inputs are single numbers", fix="yield inputs with an axis of features")
     dtype = arrays[0].dtype
-    if what == "inputs" and not np.issubdtype(dtype, np.number) and dtype != bool:
+    if what == "inputs" and not np.issubdtype(dtype, np.number) and dtype.kind != "b":
         raise DataError(
             f"inputs are {dtype}", fix="yield tensors of numbers; add ToTensor() to the transforms"
         )

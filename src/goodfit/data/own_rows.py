@@ -297,5 +297,5 @@ def _keys(arrays: list[np.ndarray], rows: np.ndarray) -> list[bytes]:
 def _same_rows(what: str) -> DataError:
     return DataError(
         f"training and validation are {what}, so that nothing would be asked about new data",
-        fix="leave validation out, and a share of the rows is put aside, or give rows that are not trained on",
+        fix="leave validation out, and a share of the rows is put aside, or give rows not trained on",
     )

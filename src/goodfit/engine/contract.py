@@ -104,7 +104,7 @@ class Contract:
             raise PlanError(
                 f"a row has outputs of shape {self.output_shape} and targets of shape {self.target_shape}: "
                 "the loss would compare every output with every target",
-                fix="let both have one shape, for example by unsqueeze(-1) on targets or squeeze(-1) on outputs",
+                fix="let both have one shape, by unsqueeze(-1) on targets or squeeze(-1) on outputs",
             )
         scores_NO = torch.zeros(2, math.prod(self.output_shape)).requires_grad_()
         targets = self.targets(torch.zeros(2, *self.target_shape))

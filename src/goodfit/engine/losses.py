@@ -230,8 +230,8 @@ def row_scores(predicted: Tensor, y: Tensor, *, kind: str) -> Tensor:
 
     Classes: 1 where the most probable class is the right one, else 0; the mean is accuracy.
     Numbers: :math:`1 - (y - \\hat y)^2 / \\mathrm{Var}(y)`; the mean is R squared (over several numbers of
-    a row, their mean). Labels: the share of a row's labels that are right. Places: the right ones of a row over
-    those that count in a mean row.
+    a row, their mean). Labels: the share of a row's labels that are right. Places: the right ones of a row
+    over those that count in a mean row.
 
     Args:
         predicted: Probabilities ``(..., N, O)`` or values ``(..., N, 1)``.

@@ -177,9 +177,8 @@ class _Bench:
             warnings.simplefilter("ignore")  # a model that has not converged is still a reference
             model, num_rows = fit(allowed, measured)
             seen = slice(min(num_rows, SCORED_TRAIN_ROWS))
-            scored = {"kind": self.kind, "loss": self.loss}
-            train_N = _scores(model, self.x_NF[seen], self.y_N[seen], **scored)
-            scores_N = _scores(model, self.validation_x_NF, self.validation_y_N, **scored)
+            train_N = self._scored(model, self.x_NF[seen], self.y_N[seen])
+            scores_N = self._scored(model, self.validation_x_NF, self.validation_y_N)
         record = Reference(
             name=name,
             train_score=float(train_N.mean()),
@@ -190,6 +189,9 @@ class _Bench:
         return FittedReference(
             record=record, validation_scores_N=scores_N, model=model, kind=self.kind, loss=self.loss
         )
+
+    def _scored(self, model: Any, x_NF: np.ndarray, y_N: np.ndarray) -> np.ndarray:
+        return _scores(model, x_NF, y_N, kind=self.kind, loss=self.loss)
 
     def _shaped_makers(self) -> tuple[tuple[str, Fit, float], ...]:
         num_classes = self.places_classes

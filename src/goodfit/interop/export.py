@@ -64,7 +64,7 @@ def export(run: Fitted | str | Path, format: str, path: str | Path, *, rows: Any
     predictor, path = opened(run).predictor, Path(path)
     if isinstance(predictor.network, Given) and predictor.network.form is not None:
         raise ExportError(
-            "a network of your own with rows of several inputs or targets has a file format of your own choice",
+            "rows of several inputs or targets cannot be exported yet",
             fix="export fitted.predictor.modules[0].module, a plain PyTorch module, with torch.export itself",
         )
     graph = Graph(predictor).eval()

@@ -6,6 +6,9 @@ from typing import Any, final
 
 from torch import Tensor, nn
 
+SKIP_MARK = "_goodfit_skip"
+"""Set on an activation to which an input is added."""
+
 
 def add_before(part: nn.Module, name: str, addition: nn.Module) -> None:
     """Let a part be given what the addition makes of its input."""
@@ -24,7 +27,7 @@ def add_skip(layer: nn.Module, activation: nn.Module) -> None:
     kept = _Kept()
     layer.register_forward_pre_hook(kept.keep)
     activation.register_forward_hook(kept.add)
-    activation._goodfit_skip = True
+    activation.__dict__[SKIP_MARK] = True
 
 
 @final

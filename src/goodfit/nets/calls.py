@@ -1,7 +1,7 @@
 """Functions that a module calls in ``forward`` become modules, so that edits can reach them.
 
-``torch.relu(x)``, ``F.gelu(x)``, ``x.sigmoid()`` and ``F.dropout(x, training=self.training)`` have no name that
-an edit could take hold of. Here ``torch.fx`` writes the ``forward`` of the module that calls them anew, with
+``torch.relu(x)``, ``F.gelu(x)``, ``x.sigmoid()`` and ``F.dropout(x, training=self.training)`` have no name
+that an edit could take hold of. Here ``torch.fx`` writes the ``forward`` of the module that calls them anew, with
 a module in the place of each. Its children are left as they are, parameters keep their names and order, and
 what cannot be traced, or would compute something else, stays as it was and is named.
 """
@@ -142,8 +142,8 @@ def as_modules(module: nn.Module, *, example: Sequence[Tensor]) -> Reached:
         example: Arguments of one forward pass.
 
     Returns:
-        The copy, equal bit for bit. A sigmoid or other function that gates something (its result is multiplied)
-        stays a function, since another activation there would be no gate.
+        The copy, equal bit for bit. A function that gates something (its result is multiplied) stays a
+        function, since another activation there would be no gate.
 
     Example:
         >>> class Net(nn.Module):

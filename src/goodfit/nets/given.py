@@ -45,7 +45,7 @@ class Given(Network):
         pieces: Pieces of a Maxout unit.
         initialisation: How linear and convolutional weights start; ``None`` leaves it to the user's function.
             Layers that start alike in every call, such as pretrained ones, and frozen ones keep theirs.
-        normalisation: ``"batch"`` or ``"layer"`` before hidden activations that have none; ``"none"`` adds none.
+        normalisation: ``"batch"`` or ``"layer"`` before hidden activations that have none, or ``"none"``.
         skip: Whether a layer's input is added to its output, where both have one shape.
         widening: Width of hidden layers over what the user's function makes.
         deepening: Layers added behind the last hidden activation.
@@ -160,7 +160,7 @@ class Given(Network):
         """What is to be done, in an order in which no edit undoes another."""
         if (self.activation or dropout) and not surgery.hidden_activations(module, example=example):
             raise ModelError(
-                f"{self._name} has no hidden activation that can be reached, so none can be swapped or dropped",
+                f"{self._name} has no hidden activation in reach, so none can be swapped or dropped",
                 fix="use modules such as nn.ReLU() between its layers where forward cannot be traced",
             )
         if self.plain_output:

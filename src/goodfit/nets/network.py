@@ -80,14 +80,16 @@ class Network(abc.ABC):
         Raises:
             PlanError: The kind is unknown, for example because a newer version wrote it.
         """
-        fields = {name: tuple(value) if isinstance(value, list) else value for name, value in record.items()}
+        fields: dict[str, Any] = {
+            name: tuple(value) if isinstance(value, list) else value for name, value in record.items()
+        }
         kind = fields.pop("kind", None)
         if kind not in _kinds():
             raise PlanError(
                 f"there is no network of kind {kind!r}", fix=f"choose one of {', '.join(_kinds())}"
             )
-        if isinstance(fields.get("form"), Mapping):
-            fields["form"] = Form.from_dict(fields["form"])
+        if isinstance(record.get("form"), Mapping):
+            fields["form"] = Form.from_dict(record["form"])
         return _kinds()[kind](**fields)
 
 

@@ -143,7 +143,8 @@ def links(calls: Sequence[Call]) -> list[Link]:
 
 
 def _followed(place: int, calls: Sequence[Call]) -> Link:
-    here, between = calls[place], []
+    here = calls[place]
+    between: list[Call] = []
     for call in calls[place + 1 :]:
         if not here.feeds(call):
             continue

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from goodfit.errors import PlanError
 from goodfit.nets.activations import Maxout
-from goodfit.nets.additions import add_before, add_behind, add_skip
+from goodfit.nets.additions import SKIP_MARK, add_before, add_behind, add_skip
 from goodfit.nets.calls import as_modules
 from goodfit.nets.passage import (
     ACTIVATION_MODULES,
@@ -148,7 +148,7 @@ def skip(module: nn.Module, *, example: Sequence[Tensor]) -> Edited:
         activation = link.activation
         if activation is None or link.first.given_shape != activation.shape:
             return None
-        if hasattr(activation.part, "_goodfit_skip"):
+        if hasattr(activation.part, SKIP_MARK):
             return None
         add_skip(link.first.part, activation.part)
         return f"{activation.name}: the input of {link.first.name} is added"

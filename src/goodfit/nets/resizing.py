@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -51,7 +52,7 @@ def _rows(new: Tensor, size: int, spread: int) -> Tensor:
 
 def _fresh(part: nn.Module, outputs: int | None, inputs: int | None) -> nn.Module:
     """Make a layer like another, of another size, by torch's own way to start it."""
-    like = {"bias": getattr(part, "bias", None) is not None}
+    like: dict[str, Any] = {"bias": getattr(part, "bias", None) is not None}
     if isinstance(part, nn.Linear):
         return nn.Linear(inputs or part.in_features, outputs or part.out_features, **like)
     if isinstance(part, (nn.Conv1d, nn.Conv2d, nn.Conv3d)):
@@ -64,6 +65,6 @@ def _fresh(part: nn.Module, outputs: int | None, inputs: int | None) -> nn.Modul
     if isinstance(part, nn.GroupNorm):
         return nn.GroupNorm(part.num_groups, outputs or part.num_channels, eps=part.eps, affine=part.affine)
     if isinstance(part, (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)):
-        names = ("eps", "momentum", "affine", "track_running_stats")
-        return type(part)(outputs or part.num_features, **{name: getattr(part, name) for name in names})
+        kept = {n: getattr(part, n) for n in ("eps", "momentum", "affine", "track_running_stats")}
+        return type(part)(outputs or part.num_features, **kept)
     return copy.deepcopy(part)

@@ -65,8 +65,8 @@ class Edited:
                (2): Linear(in_features=8, out_features=1, bias=True)
              )
         """
-        trees = [str(module).splitlines() for module in (self.original, self.module)]
-        lines = [line for line in difflib.ndiff(*trees) if not line.startswith("?")]
+        before, after = (str(module).splitlines() for module in (self.original, self.module))
+        lines = [line for line in difflib.ndiff(before, after) if not line.startswith("?")]
         said = [f"{line[0]}{line[2:]}".rstrip() for line in lines]
         return "\n".join([*said, *(f"not reached: {reason}" for reason in self.unreached)])
 

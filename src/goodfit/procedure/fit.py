@@ -80,7 +80,7 @@ def fit(
         activation: Activation of the hidden layers.
         rule: Update rule.
         lr: Learning rate.
-        loss: Name of the loss; with ``model`` also the user's own, a module or function of (outputs, targets).
+        loss: Name of the loss; with ``model`` also the user's own, a function of (outputs, targets).
         optimizer: The user's own: a function of the parameters that makes an optimizer of ``torch.optim``, in
             place of ``rule`` and ``lr``.
         metric: What is judged by: a name, or a metric of torchmetrics. One to be minimised is negated.

@@ -74,8 +74,8 @@ class Wanted:
     @property
     def is_silent(self) -> bool:
         """Whether the user left the plan to goodfit: no network, rule, rate or loss of their own."""
-        said = (self.model, self.network, self.hidden, self.activation, self.rule, self.lr, self.loss)
-        said = (*said, self.optimizer)
+        plan = (self.model, self.network, self.hidden, self.activation)
+        said = (*plan, self.rule, self.lr, self.loss, self.optimizer)
         return all(word is None for word in said)
 
 

@@ -76,7 +76,7 @@ def _made(make: Callable[..., Any], module: nn.Module) -> optim.Optimizer:
     if left_out:
         raise PlanError(
             f"the optimizer does not get {', '.join(left_out[:3])}, which the network would train",
-            fix="freeze them by requires_grad_(False) in the function that makes the network, or hand them over",
+            fix="hand them over, or freeze them where the network is made",
         )
     return optimizer
 

@@ -1,0 +1,77 @@
+"""The rule that is read out of an optimizer takes the optimizer's own steps."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import nn, optim
+
+from goodfit.errors import PlanError
+from goodfit.rules.from_torch import rule_of
+
+MAKERS = {
+    "sgd": lambda p: optim.SGD(p, lr=0.05),
+    "momentum": lambda p: optim.SGD(p, lr=0.05, momentum=0.8),
+    "nesterov": lambda p: optim.SGD(p, lr=0.05, momentum=0.8, nesterov=True),
+    "adam": lambda p: optim.Adam(p, lr=0.03, betas=(0.8, 0.98), eps=1e-6),
+    "adamw": lambda p: optim.AdamW(p, lr=0.03, weight_decay=0.0),
+    "rmsprop": lambda p: optim.RMSprop(p, lr=0.01, alpha=0.9),
+    "adagrad": lambda p: optim.Adagrad(p, lr=0.1),
+}
+
+
+@pytest.mark.parametrize("make", MAKERS.values(), ids=MAKERS)
+def test_forty_steps_are_the_optimizers_own(make):
+    rule, l2 = rule_of(make, nn.Linear(3, 1))
+    assert l2 == 0
+    own = torch.linspace(-2, 2, 6, dtype=torch.float64).requires_grad_()
+    optimizer = make([own])
+    curvature = torch.logspace(0, 1, 6, dtype=torch.float64)
+    w_KP = own.detach().clone()[None]
+    hyper = {
+        name: torch.tensor([[value]], dtype=torch.float64) for name, value in rule.hyperparameters().items()
+    }
+    state = rule.start(w_KP)
+    for count in range(1, 41):
+        own.grad = curvature * own.detach()
+        optimizer.step()
+        change_KP, state = rule.update(curvature * w_KP, state, hyper, count)
+        w_KP = w_KP + change_KP
+        torch.testing.assert_close(w_KP[0], own.detach(), rtol=1e-10, atol=1e-12)
+
+
+def test_weight_decay_is_an_l2_penalty_but_for_adamw():
+    net = nn.Linear(3, 1)
+    rule, l2 = rule_of(lambda p: optim.SGD(p, lr=0.1, weight_decay=0.01), net)
+    assert (rule.weight_decay, l2) == (0.0, 0.01)
+    rule, l2 = rule_of(lambda p: optim.AdamW(p, lr=0.1, weight_decay=0.02), net)
+    assert (rule.name, rule.weight_decay, l2) == ("adamw", 0.02, 0.0)
+
+
+def test_a_function_of_the_model_gets_the_model():
+    rule, _ = rule_of(lambda model: optim.Adam(model.parameters(), lr=0.01), nn.Linear(3, 1))
+    assert (rule.name, rule.lr) == ("adam", 0.01)
+
+
+def test_frozen_parameters_may_be_left_out():
+    net = nn.Sequential(nn.Linear(3, 3).requires_grad_(False), nn.Linear(3, 1))
+    assert rule_of(lambda p: optim.SGD(p, lr=0.1), net)[0].name == "gradient-descent"
+
+
+@pytest.mark.parametrize(
+    ("make", "word"),
+    [
+        (lambda p: optim.LBFGS(p), "LBFGS"),
+        (lambda p: optim.RMSprop(p, momentum=0.9), "RMSprop with momentum"),
+        (lambda p: optim.RMSprop(p, centered=True), "centered=True"),
+        (lambda p: optim.SGD(p, lr=0.1, momentum=0.9, dampening=0.5), "dampening=0.5"),
+        (lambda p: optim.SGD([{"params": p[:1], "lr": 1.0}, {"params": p[1:]}], lr=0.1), "lr 1.0 and 0.1"),
+        (lambda p: optim.SGD(p[:1], lr=0.1), "bias"),
+        (lambda p: 3, "int"),
+        (lambda p: optim.SGD(), "TypeError"),
+    ],
+)
+def test_what_no_rule_can_do_is_refused_by_name(make, word):
+    with pytest.raises(PlanError, match=word) as caught:
+        rule_of(make, nn.Linear(3, 1))
+    assert caught.value.fix
