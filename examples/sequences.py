@@ -42,7 +42,13 @@ def make_waves(num_rows: int) -> DataLoader[tuple[Tensor, ...]]:
 
 def main(num_rows: int = 900, **budget: float) -> None:
     """Train the listener by the recipe."""
-    fitted = goodfit.fit(make_waves(num_rows), model=Listener, **(budget or {"budget": 120}))
+    fitted = goodfit.fit(
+        make_waves(num_rows),
+        model=Listener,
+        loss=nn.CrossEntropyLoss(),
+        optimizer=lambda parameters: torch.optim.Adam(parameters, lr=2e-3),
+        **(budget or {"budget": 120}),
+    )
     for answer in fitted.run.answers:
         print(f"good results on {answer.question} data? {'yes' if answer.good else 'no'}: {answer.reason}")
     if fitted.run.test is not None:

@@ -55,15 +55,15 @@ class Adapter(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Compute raw scores, ``(N, O)``."""
-        scores = self.raw(x)
+        scores = scores_in(self.outputs(x))
         if scores.dim() > 2:
             axis = self.form.class_axis
             scores = scores.movedim(axis if axis < 0 else axis + 1, -1)
         return scores.reshape(len(scores), -1)
 
-    def raw(self, x: Tensor) -> Tensor:
-        """Compute the scores as the network shapes them."""
-        return scores_in(call(self.module, arguments(self.form, self.names, x)))
+    def outputs(self, x: Tensor) -> Any:
+        """Compute whatever the network returns."""
+        return call(self.module, arguments(self.form, self.names, x))
 
 
 def arguments(form: Form, names: tuple[str, ...] | None, x: Tensor) -> tuple[Tensor, ...] | dict[str, Tensor]:

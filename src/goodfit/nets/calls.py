@@ -1,9 +1,9 @@
 """Functions that a module calls in ``forward`` become modules, so that edits can reach them.
 
 ``torch.relu(x)``, ``F.gelu(x)``, ``x.sigmoid()`` and ``F.dropout(x, training=self.training)`` have no name
-that an edit could take hold of. Here ``torch.fx`` writes the ``forward`` of the module that calls them anew, with
-a module in the place of each. Its children are left as they are, parameters keep their names and order, and
-what cannot be traced, or would compute something else, stays as it was and is named.
+that an edit could take hold of. Here ``torch.fx`` writes the ``forward`` of the module that calls them anew,
+with a module in the place of each. Its children are left as they are, parameters keep their names and order,
+and what cannot be traced, or would compute something else, stays as it was and is named.
 """
 
 from __future__ import annotations

@@ -14,7 +14,7 @@ from torch.nn.parameter import is_lazy
 from goodfit.errors import ModelError
 from goodfit.forms import Form
 from goodfit.nets import reshaping, surgery
-from goodfit.nets.adapter import Adapter, CodesAsInputs, refuse_devices
+from goodfit.nets.adapter import Adapter, CodesAsInputs, refuse_devices, scores_in
 from goodfit.nets.calls import as_modules
 from goodfit.nets.factory import load
 from goodfit.nets.initialisation import Initialisation
@@ -84,8 +84,11 @@ class Given(Network):
         module = self._edited(sizes, dropout=dropout)
         return surgery.set_input_dropout(module, input_dropout).module if input_dropout else module
 
-    def output_shape(self) -> tuple[int, ...]:
+    def returned(self) -> tuple[tuple[int, ...], bool]:
         """Ask a network of rows of :attr:`form` for the shape in which it returns the scores of one.
+
+        Returns:
+            The shape, and whether the scores are all that it returns.
 
         Raises:
             ModelError: It cannot be made or run, or returns several outputs.
@@ -95,7 +98,8 @@ class Given(Network):
         with torch.random.fork_rng(devices=[]):
             module = self._fresh(self._function(), sizes)
             assert isinstance(module, Adapter)
-            return tuple(_tried(module, module.raw, sizes).shape[1:])
+            outputs = _tried(module, module.outputs, sizes)
+            return tuple(scores_in(outputs).shape[1:]), isinstance(outputs, Tensor)
 
     def hidden_activations(self, sizes: Sizes) -> tuple[str, ...]:
         """Name the activations that edits can reach; without any, do not offer activations or dropout."""

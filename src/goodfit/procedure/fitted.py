@@ -151,6 +151,17 @@ class Fitted:
     run: Run
     predictor: Predictor
 
+    @property
+    def edits(self) -> str:
+        """What the prescription changed in a network of the user's own: differences of the printed module.
+
+        Empty where nothing in it was changed, and for networks of this package.
+        """
+        if not isinstance(self.predictor.network, Given):
+            return ""
+        dropout = float(dict(self.run.treated_plan).get("dropout", 0.0))
+        return self.predictor.network.edits(self.predictor.sizes, dropout=dropout)
+
     def predict(self, raw: Any) -> pd.DataFrame:
         """Predict raw rows, as :meth:`Predictor.predict` does."""
         return self.predictor.predict(raw)

@@ -56,7 +56,7 @@ def with_own_network(
     """
     assert split.form is not None
     assert isinstance(plan.network, Given)
-    shape = dataclasses.replace(plan.network, form=split.form).output_shape()
+    shape, is_tensor = dataclasses.replace(plan.network, form=split.form).returned()
     form = dataclasses.replace(split.form, class_axis=_class_axis(shape, split, loss))
     contract = Contract(
         output_shape=shape,
@@ -81,7 +81,7 @@ def with_own_network(
         contract=contract,
         is_share=loss in _ON_SHARES or isinstance(loss, nn.BCELoss),
     )
-    is_simple = form.is_plain and shape == (made.num_outputs,) and not split.task.shape
+    is_simple = is_tensor and form.is_plain and shape == (made.num_outputs,) and not split.task.shape
     network = dataclasses.replace(plan.network, form=None if is_simple else form)
     return dataclasses.replace(plan, network=network, loss=made, **changes), split
 
