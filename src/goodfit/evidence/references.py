@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from threadpoolctl import threadpool_limits
 
+from goodfit.evidence.scored import places_of, scores_of
 from goodfit.evidence.shaped_references import Places, shaped_models, wanted_outputs
 from goodfit.seeds import derive, numpy_stream
 
@@ -80,7 +81,7 @@ class FittedReference:
     def score(self, rows: Rows) -> float:
         """Score prepared rows, such as the sealed test part."""
         y_N = rows.y_N.numpy()
-        return float(_scores(self.model, _matrix(rows), y_N, kind=self.kind, loss=self.loss).mean())
+        return float(scores_of(self.model, _matrix(rows), y_N, kind=self.kind, loss=self.loss).mean())
 
 
 def references(
@@ -156,7 +157,7 @@ class _Bench:
             kind=split.task.kind,
             seed=derive(split.seed, "references") % 2**32,
             loss=loss if split.task.shape or (loss is not None and loss.scoring is not None) else None,
-            places=_places(split, loss),
+            places=places_of(split, loss),
         )
 
     def makers(self) -> tuple[tuple[str, Fit, float], ...]:
@@ -191,7 +192,7 @@ class _Bench:
         )
 
     def _scored(self, model: Any, x_NF: np.ndarray, y_N: np.ndarray) -> np.ndarray:
-        return _scores(model, x_NF, y_N, kind=self.kind, loss=self.loss)
+        return scores_of(model, x_NF, y_N, kind=self.kind, loss=self.loss)
 
     def _shaped_makers(self) -> tuple[tuple[str, Fit, float], ...]:
         num_classes = self.places_classes
@@ -319,39 +320,3 @@ class _Bench:
 def _matrix(rows: Rows) -> np.ndarray:
     x_NF: np.ndarray = rows.x.flatten(1).numpy()
     return x_NF if rows.codes_NC is None else np.hstack([x_NF, rows.codes_NC.numpy()])
-
-
-def _places(split: Split, loss: Loss | None) -> Places | None:
-    """Make the model that sees one place at a time, where one input lies along the targets."""
-    if split.task.kind != "places" or split.form is None or loss is None or loss.contract is None:
-        return None
-    shape = split.form.entries[0].shape
-    if len(split.form.entries) > 1 or not Places.can_see(shape, split.task.shape):
-        return None
-    classes = loss.contract.num_classes
-    return Places(
-        shape=shape, places=split.task.shape, num_classes=classes, seed=derive(split.seed, "places") % 2**32
-    )
-
-
-def _scores(model: Any, x_NF: np.ndarray, y_N: np.ndarray, *, kind: str, loss: Loss | None) -> np.ndarray:
-    """Score each row; by the plan's own way where it has one."""
-    if loss is None:
-        return _row_scores(model.predict(x_NF), y_N, kind=kind)
-    import torch
-
-    if kind == "classes":
-        outputs_NO = np.zeros((len(x_NF), max(2, loss.num_outputs)), dtype=np.float32)
-        outputs_NO[:, model.classes_.astype(int)] = model.predict_proba(x_NF)
-    else:
-        outputs_NO = model.predict(x_NF).astype(np.float32).reshape(len(x_NF), -1)
-    scores_N = loss.score(torch.from_numpy(outputs_NO), torch.from_numpy(y_N), by_row=True)
-    return scores_N.numpy().astype(float)
-
-
-def _row_scores(predicted_N: np.ndarray, y_N: np.ndarray, *, kind: str) -> np.ndarray:
-    if kind == "classes":
-        return (predicted_N == y_N).astype(float)
-    spread = max(float(np.var(y_N, dtype=float)), 1e-12)
-    scores_N: np.ndarray = 1 - (predicted_N.astype(float) - y_N) ** 2 / spread
-    return scores_N

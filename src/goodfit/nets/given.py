@@ -18,13 +18,8 @@ from goodfit.nets.adapter import Adapter, CodesAsInputs, refuse_devices, scores_
 from goodfit.nets.calls import as_modules
 from goodfit.nets.factory import load
 from goodfit.nets.initialisation import Initialisation
+from goodfit.nets.making import arguments_for, check_apart, check_output, run_once, tried
 from goodfit.nets.network import Network, Sizes, trial_batch
-
-_INPUT_WORDS = frozenset({"inputs", "num_inputs", "n_inputs", "in_features", "input_size", "input_dim"})
-_OUTPUT_WORDS = frozenset(
-    {"outputs", "num_outputs", "n_outputs", "out_features", "output_size", "output_dim"}
-    | {"classes", "num_classes", "n_classes"}
-)
 
 
 @final
@@ -98,7 +93,7 @@ class Given(Network):
         with torch.random.fork_rng(devices=[]):
             module = self._fresh(self._function(), sizes)
             assert isinstance(module, Adapter)
-            outputs = _tried(module, module.outputs, sizes)
+            outputs = tried(module, module.outputs, sizes)
             return tuple(scores_in(outputs).shape[1:]), isinstance(outputs, Tensor)
 
     def hidden_activations(self, sizes: Sizes) -> tuple[str, ...]:
@@ -142,10 +137,10 @@ class Given(Network):
         module = self._fresh(make, sizes)
         with torch.random.fork_rng(devices=[]):
             twin = self._fresh(make, sizes)
-            _check_apart(module, twin)
-            _check_output(twin, sizes)
+            check_apart(module, twin)
+            check_output(twin, sizes)
         if any(is_lazy(parameter) for parameter in module.parameters()):
-            _run(module, sizes)  # a lazy layer learns its width from its first batch
+            run_once(module, sizes)  # a lazy layer learns its width from its first batch
         return module
 
     def _edited(self, sizes: Sizes, *, dropout: float, done: list[surgery.Edited] | None = None) -> nn.Module:
@@ -194,7 +189,7 @@ class Given(Network):
             torch.manual_seed(0x600DF17)
             other = self._fresh(self._function(), sizes)
             if any(is_lazy(parameter) for parameter in other.parameters()):
-                _run(other, sizes)
+                run_once(other, sizes)
         twin = dict(other.named_parameters())
         return frozenset(
             name.removesuffix(".weight")
@@ -241,7 +236,7 @@ class Given(Network):
                 f"the model is one {type(make).__name__}, and every seed needs a fresh one",
                 fix=f"give a function that makes it, such as lambda: {type(make).__name__}(...)",
             )
-        arguments = _arguments(make, sizes, self.form)
+        arguments = arguments_for(make, sizes, self.form)
         try:
             module = make(*arguments)
         except Exception as error:
@@ -268,88 +263,3 @@ class Given(Network):
         if self.form is not None:
             return Adapter(module, self.form)
         return CodesAsInputs(module, sizes.cardinalities) if sizes.cardinalities else module
-
-
-def _arguments(make: Callable[..., nn.Module], sizes: Sizes, form: Form | None) -> tuple[Any, ...]:
-    """Choose what to call the function with, from the parameters it declares."""
-    inputs: Any = sizes.inputs
-    if len(sizes.inputs) == 1:
-        inputs = sizes.num_inputs + sum(sizes.cardinalities)
-    if form is not None and len(form.entries) > 1:
-        inputs = tuple(entry.shape for entry in form.entries)
-    outputs = sizes.outputs if form is None else form.told
-    left = [inputs, outputs]
-    chosen: list[Any] = []
-    for parameter in _positional(make):
-        if parameter.name in _OUTPUT_WORDS:
-            chosen.append(outputs)
-        elif parameter.name in _INPUT_WORDS:
-            chosen.append(inputs)
-        elif parameter.default is not inspect.Parameter.empty:
-            break  # a parameter of the user's own, such as hidden=64, and so are those behind it
-        elif len(chosen) < len(left):
-            chosen.append(left[len(chosen)])
-        else:
-            raise ModelError(
-                f"the model's function needs {parameter.name!r} too, and only (inputs, outputs) are known",
-                fix=f"give {parameter.name} a default",
-            )
-    return tuple(chosen)
-
-
-def _positional(make: Callable[..., nn.Module]) -> list[inspect.Parameter]:
-    try:
-        parameters = inspect.signature(make).parameters.values()
-    except ValueError:  # built-in callables do not tell
-        return []
-    kinds = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
-    return [parameter for parameter in parameters if parameter.kind in kinds]
-
-
-def _check_apart(module: nn.Module, twin: nn.Module) -> None:
-    mine = {id(parameter) for parameter in module.parameters()}
-    for name, parameter in twin.named_parameters():
-        if id(parameter) in mine:
-            raise ModelError(
-                f"two calls of the model's function share the parameter {name!r}",
-                fix="make the network inside the function, so that every call returns a fresh one",
-            )
-
-
-def _check_output(module: nn.Module, sizes: Sizes) -> None:
-    scores = _tried(module, module, sizes)
-    shape = tuple(scores.shape) if isinstance(scores, Tensor) else type(scores).__name__
-    if shape != (2, sizes.outputs):
-        raise ModelError(
-            f"the network turns 2 rows into {shape} instead of {(2, sizes.outputs)}",
-            fix=f"end it with nn.Linear(..., {sizes.outputs}) and no softmax",
-        )
-
-
-def _tried(module: nn.Module, forward: Callable[..., Any], sizes: Sizes) -> Any:
-    try:
-        return _run(module, sizes, forward)
-    except ModelError:
-        raise
-    except Exception as error:
-        raise ModelError(
-            f"the network raises {type(error).__name__} on inputs of shape {_shapes(module, sizes)}: {error}",
-            fix="make it take that shape; its function is given the input size",
-        ) from error
-
-
-def _shapes(module: nn.Module, sizes: Sizes) -> str:
-    if not isinstance(module, Adapter):
-        return str((2, *sizes.inputs))
-    return ", ".join(f"{entry.name} {(2, *entry.shape)} {entry.dtype}" for entry in module.form.entries)
-
-
-def _run(module: nn.Module, sizes: Sizes, forward: Callable[..., Any] | None = None) -> object:
-    """Run two rows in evaluation mode, and restore the modes."""
-    modes = [(part, part.training) for part in module.modules()]
-    module.eval()
-    with torch.no_grad():
-        scores = (forward or module)(*trial_batch(sizes))
-    for part, mode in modes:
-        part.training = mode
-    return scores
