@@ -67,6 +67,13 @@ class Recurrent(nn.Module):
         return self.out(heard if self.every_step else heard[:, -1])
 
 
+class Tagger(Recurrent):
+    """A class for every step."""
+
+    def __init__(self):
+        super().__init__(outputs=3, every_step=True)
+
+
 class Reader(nn.Module):
     """A Transformer layer over tokens, called by name as Hugging Face's are, with an output object."""
 

@@ -11,6 +11,8 @@ from torch import nn
 
 from goodfit.errors import ModelError, PlanError
 from goodfit.procedure.fit import fit
+from goodfit.report.html import render
+from goodfit.store.folder import load, save
 
 QUICK = {"max_trainings": 4, "num_seeds": 2, "epochs": 2}
 
@@ -67,6 +69,17 @@ def test_tokens_and_their_mask_reach_a_transformer_by_name(source):
     expected = module(IDS[:4], MASK[:4])["logits"].softmax(1)
     found = fitted.predict(rows)[["probability_0", "probability_1"]].to_numpy()
     np.testing.assert_allclose(found, expected.detach().numpy(), rtol=1e-5)
+
+
+def test_a_run_of_several_inputs_is_saved_read_back_and_reported(tmp_path):
+    x, y = places_of_steps()
+    fitted = fit(own.loader(x, y), model=own.Tagger, optimizer=adam, metric="f1", **QUICK)
+    again = load(save(fitted, tmp_path / "run"))
+    for row, same in zip(fitted.predict(x[:4]).prediction, again.predict(x[:4]).prediction, strict=True):
+        np.testing.assert_array_equal(row, same)
+    page = render(again.run)
+    assert "3 classes in every place" in page
+    assert "f1" in page
 
 
 def test_several_inputs_in_a_tuple_are_handed_over_by_place():

@@ -137,11 +137,11 @@ def _gap(histories: Sequence[History]) -> tuple[float, float]:
 def row_variance(score: float, num_rows: int, metric: str) -> float:
     """Estimate the variance of a score that comes from having few rows.
 
-    Accuracy is a share. For R squared it is twice what normal errors give (Olkin & Finn, "Correlations
+    Accuracy is a share, and other metrics from 0 to 1 are taken for one. For R squared it is twice what normal errors give (Olkin & Finn, "Correlations
     redux", Psychological Bulletin 118, 1995), because real errors have heavier tails.
     """
     rows = max(1, min(num_rows, MOST_ROWS))
-    if metric == "accuracy":
+    if metric != "r2" and 0 <= score <= 1:
         share = min(max(score, 1 / (rows + 2)), 1 - 1 / (rows + 2))
         return share * (1 - share) / rows
     return 8 * min(max(score, 0.25), 1.0) * (1 - min(score, 1.0)) ** 2 / rows

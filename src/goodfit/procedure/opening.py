@@ -138,11 +138,11 @@ def unsuited_remedies(plan: Plan, split: Split) -> dict[str, str]:
     if not split.can_expand:
         reasons["expand-inputs"] = "there are no numeric columns to expand"
     if plan.loss.is_own:
-        reasons["label-smoothing"] = "the loss is a function of the user's own"
+        said = "the loss is a function of the user's own"
+        reasons |= dict.fromkeys(("label-smoothing", "plain-output"), said)
     if split.form is not None and not split.form.is_continuous:
         # what adds noise to inputs would make other codes of them
-        said = dict.fromkeys(INPUT_REMEDIES, "some inputs are codes or masks")
-        reasons |= said
+        reasons |= dict.fromkeys(INPUT_REMEDIES, "some inputs are codes or masks")
     if split.task.shape:
         reasons["mixup"] = "a row has several targets"
     if isinstance(plan.network, Given):

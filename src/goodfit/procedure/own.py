@@ -77,7 +77,7 @@ def with_own_network(
         name=known or _usual(split, contract),
         kind=split.task.kind,
         num_outputs=math.prod(shape),
-        class_weights=changes.pop("class_weights", ()),
+        class_weights=changes.pop("class_weights", ()) or plan.loss.class_weights,
         contract=contract,
         is_share=loss in _ON_SHARES or isinstance(loss, nn.BCELoss),
     )
