@@ -28,7 +28,8 @@ REGULARISED = replace(
     **{"l1": 0.1, "l2": 0.2, "dropout": 0.3, "input_dropout": 0.4, "label_smoothing": 0.5},
     rule=replace(BARE.rule, weight_decay=0.6),
 )
-PATIENTS = {"plain-inputs": EXPANDED, "unregularised": REGULARISED}
+GIVEN = replace(BARE, network=Given(factory=nn.Linear))
+PATIENTS = {"plain-inputs": EXPANDED, "unregularised": REGULARISED, "plain-output": GIVEN}
 
 EDITS = {
     "relu": {"network.activation": "relu", "network.initialisation": "he"},
@@ -59,6 +60,7 @@ EDITS = {
     "wider": {"network.widths": (32,) * 5},
     "deeper": {"network.widths": (16,) * 6},
     "longer": {"epochs": 60},
+    "plain-output": {"network.plain_output": True},
     "unregularised": {
         **dict.fromkeys(("l1", "l2", "dropout", "input_dropout", "label_smoothing", "rule.weight_decay"), 0.0)
     },
@@ -144,7 +146,7 @@ def test_of_two_doses_for_testing_the_stronger_holds_and_for_training_the_first(
 def test_edits_of_hidden_layers_leave_a_linear_network_alone(remedy):
     linear = replace(patient_for(remedy), network=MLP(widths=()))
     is_left_alone = remedy.treat(linear, remedy.doses[0]) == linear
-    assert is_left_alone == (remedy.code in OF_HIDDEN_LAYERS | {"deeper"})
+    assert is_left_alone == (remedy.code in OF_HIDDEN_LAYERS | {"deeper", "plain-output"})
 
 
 @pytest.mark.parametrize(
@@ -155,8 +157,26 @@ def test_any_network_can_be_offered_any_remedy(remedy, network):
     patient = replace(patient_for(remedy), network=network)
     treated = remedy.treat(patient, remedy.doses[0])
     assert treated.network.kind == network.kind
-    if remedy.code in {"layer-norm", "skip", "shallower", "wider", "deeper", "smaller", "fewer-layers"}:
+    of_layers = {"layer-norm", "skip", "wider", "deeper", "plain-output"}
+    if remedy.code in {"shallower", "smaller", "fewer-layers"}:
         assert treated == patient
+    elif remedy.code in of_layers:
+        assert (treated == patient) == (network.kind != "given")
+
+
+@pytest.mark.parametrize(
+    ("code", "edit"),
+    [
+        ("maxout", {"network.activation": "maxout", "network.initialisation": "he"}),
+        ("batch-norm", {"network.normalisation": "batch"}),
+        ("skip", {"network.skip": True}),
+        ("wider", {"network.widening": 2.0}),
+        ("deeper", {"network.deepening": 1}),
+    ],
+)
+def test_a_given_network_is_told_what_to_do_with_its_layers(code, edit):
+    (remedy,) = (remedy for remedy in RECIPE if remedy.code == code)
+    assert differences(GIVEN, remedy.treat(GIVEN, remedy.doses[0])) == edit
 
 
 @pytest.mark.parametrize("code", ["cross-entropy", "label-smoothing"])

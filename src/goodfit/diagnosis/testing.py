@@ -137,8 +137,9 @@ def _gap(histories: Sequence[History]) -> tuple[float, float]:
 def row_variance(score: float, num_rows: int, metric: str) -> float:
     """Estimate the variance of a score that comes from having few rows.
 
-    Accuracy is a share, and other metrics from 0 to 1 are taken for one. For R squared it is twice what normal errors give (Olkin & Finn, "Correlations
-    redux", Psychological Bulletin 118, 1995), because real errors have heavier tails.
+    Accuracy is a share, and other metrics from 0 to 1 are taken for one. For R squared it is twice what
+    normal errors give (Olkin & Finn, "Correlations redux", Psychological Bulletin 118, 1995), because real
+    errors have heavier tails.
     """
     rows = max(1, min(num_rows, MOST_ROWS))
     if metric != "r2" and 0 <= score <= 1:
