@@ -17,7 +17,6 @@ from goodfit.engine.losses import Loss
 from goodfit.engine.plan import Plan
 from goodfit.engine.scoring import scoring_of
 from goodfit.errors import ModelError, PlanError
-from goodfit.forms import Form
 from goodfit.nets.given import Given
 from goodfit.nets.network import Sizes
 from goodfit.rules.from_torch import rule_of
@@ -198,8 +197,3 @@ def refuse_own(loss: Any) -> None:
             f"the loss is a {type(loss).__name__}, and the network is goodfit's",
             fix="give model= with arrays or a loader, or the name of a loss",
         )
-
-
-def form_of(network: Any) -> Form | None:
-    """What a row is made of, where the user's network says so."""
-    return network.form if isinstance(network, Given) else None
