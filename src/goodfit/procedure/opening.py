@@ -144,7 +144,7 @@ def unsuited_remedies(plan: Plan, split: Split) -> dict[str, str]:
         # what adds noise to inputs would make other codes of them
         reasons |= dict.fromkeys(INPUT_REMEDIES, "some inputs are codes or masks")
     if split.task.shape:
-        reasons["mixup"] = "a row has several targets"
+        reasons |= dict.fromkeys(("mixup", "shift", "mirror"), "a row has several targets")
     if isinstance(plan.network, Given):
         reachable = plan.network.reachable(sizes_of(plan, split))
         for field, codes in EDITS.items():
