@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import subprocess
+import sys
+import time
+
 import numpy as np
 import pytest
 from tests.engine.conftest import make_plan, make_split
@@ -33,3 +39,36 @@ def test_the_way_of_a_stack_goes_with_it():
         assert one.candidate == other.candidate
         assert one.history.choice == other.history.choice
         np.testing.assert_allclose(one.predicted_NO, other.predicted_NO, rtol=1e-4, atol=1e-6)
+
+
+START = """
+import os, sys, time
+from goodfit.data.synthetic import digits_split
+from goodfit.engine.workers import hired
+with hired(digits_split(0), count=1) as workers:
+    print(workers._ready.result(), flush=True)
+    time.sleep(600)
+"""
+
+
+@pytest.mark.long
+@pytest.mark.skipif(os.name != "posix", reason="processes are killed by signals")
+def test_another_process_ends_soon_after_the_one_that_started_it_was_killed():
+    with subprocess.Popen([sys.executable, "-c", START], stdout=subprocess.PIPE, text=True) as parent:
+        child = int(parent.stdout.readline())
+        os.kill(child, 0)
+        parent.kill()
+    for _ in range(300):
+        if not _is_alive(child):
+            return
+        time.sleep(0.2)
+    os.kill(child, signal.SIGKILL)
+    pytest.fail("it is still there a minute later")
+
+
+def _is_alive(process):
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    return True

@@ -11,7 +11,15 @@ from goodfit.data.synthetic import digits_split
 from goodfit.engine.losses import Loss
 from goodfit.engine.plan import Plan
 from goodfit.evidence.arms import CONTROL, train_arms
-from goodfit.evidence.heats import BEATEN, MOST_ON, relative_cost, train_in_heats, who_goes_on
+from goodfit.evidence.heats import (
+    BEATEN,
+    DEAR,
+    MOST_ON,
+    relative_cost,
+    too_dear,
+    train_in_heats,
+    who_goes_on,
+)
 from goodfit.evidence.statistics import holm, paired_effect
 from goodfit.evidence.trial import try_out
 from goodfit.nets.mlp import MLP
@@ -58,8 +66,9 @@ def trials(split, control):
 def test_some_leave_after_one_seed_and_the_others_run_with_all(trials):
     _, in_heats = trials
     sizes = [len(arm.members) for arm in in_heats.arms]
-    assert set(sizes) == {1, 3}
-    assert 1 <= sizes.count(3) <= MOST_ON
+    assert {1, 3} <= set(sizes) <= {1, 2, 3}
+    assert 1 <= sizes.count(3) <= MOST_ON[1]
+    assert sizes.count(2) + sizes.count(3) <= MOST_ON[0]
     assert [verdict.num_seeds for verdict in in_heats.verdicts] == sizes
 
 
@@ -80,7 +89,7 @@ def test_the_best_arm_of_the_whole_trial_is_still_there(trials):
 
 def test_who_left_is_neither_shown_to_help_nor_to_harm(trials):
     _, in_heats = trials
-    left = [verdict for verdict in in_heats.verdicts if verdict.num_seeds == 1]
+    left = [verdict for verdict in in_heats.verdicts if verdict.num_seeds < 3]
     assert left
     assert {verdict.outcome for verdict in left} == {"not shown"}
     assert {verdict.p_adjusted for verdict in left} == {1.0}
@@ -103,22 +112,53 @@ def test_an_arm_leaves_that_the_control_or_the_best_arm_beats_beyond_the_chance_
     right_of_400 = {"control": 200, "best": 320, "near": 318, "beaten": 240, "harmed": 100}
     arms = {name: arm_like(control, (np.arange(400) < n).astype(float)) for name, n in right_of_400.items()}
     rivals = list(arms.values())[1:]
-    assert who_goes_on(rivals, arms["control"], "training") == [0, 1]
-    assert who_goes_on(rivals[3:], arms["control"], "training") == []
-    assert who_goes_on(rivals[2:], arms["control"], "training") == [0]
+    assert who_goes_on(rivals, arms["control"], "training", most=4) == [0, 1]
+    assert who_goes_on(rivals, arms["control"], "training", most=4, among=[1, 2]) == [1]
+    assert who_goes_on(rivals[3:], arms["control"], "training", most=4) == []
+    assert who_goes_on(rivals[2:], arms["control"], "training", most=4) == [0]
+
+
+def test_the_best_that_is_not_too_dear_stays_though_a_dear_one_beats_it(control):
+    cheap, dear, poor = (
+        with_seconds(arm_like(control, (np.arange(4000) < right).astype(float)), seconds)
+        for right, seconds in ((3900, 1.0), (3990, 9.0), (3000, 1.0))
+    )
+    untreated = arm_like(control, np.zeros(4000))
+    assert who_goes_on([cheap, dear, poor], untreated, "training", most=4) == [0]
+
+
+def with_seconds(arm, seconds):
+    (member,) = arm.members
+    timed = dataclasses.replace(member, history=dataclasses.replace(member.history, seconds=seconds))
+    return dataclasses.replace(arm, members=(timed,))
 
 
 def test_of_many_equals_a_few_go_on_in_the_order_given(control):
     arms = [arm_like(control, (np.arange(400) < 300 + i % 2).astype(float)) for i in range(8)]
-    going_on = who_goes_on(arms, arm_like(control, np.zeros(400)), "training")
+    going_on = who_goes_on(arms, arm_like(control, np.zeros(400)), "training", most=3)
     assert going_on == [1, 3, 5]
-    assert len(going_on) == MOST_ON
+
+
+def test_of_two_arms_of_nearly_one_effect_the_much_slower_leaves():
+    assert too_dear([0.50, 0.49], [DEAR * 1.1, 1.0]) == [0]
+    assert too_dear([0.50, 0.49], [DEAR * 0.9, 1.0]) == []
+    assert too_dear([0.50, 0.40], [DEAR * 1.1, 1.0]) == []
+
+
+def test_none_is_too_dear_where_none_helps():
+    assert too_dear([-0.1, -0.2], [9.0, 1.0]) == []
+    assert too_dear([], []) == []
+
+
+def test_what_costs_nothing_is_not_dear():
+    assert too_dear([0.5], [0.0]) == []
 
 
 @pytest.mark.parametrize("num_arms", [1, 3, 4, 12])
 @pytest.mark.parametrize("num_seeds", [2, 4, 8])
 def test_the_cost_is_one_seed_for_all_and_the_others_for_a_few(num_arms, num_seeds):
-    trainings = num_arms + min(num_arms, MOST_ON) * (num_seeds - 1)
+    to_the_second, to_all = (min(num_arms, most) for most in MOST_ON)
+    trainings = num_arms + to_the_second + to_all * (num_seeds - 2)
     assert relative_cost(num_arms, num_seeds=num_seeds) * num_arms * num_seeds == pytest.approx(trainings)
 
 
@@ -143,17 +183,19 @@ def test_without_any_effect_a_trial_in_heats_shows_none_more_often_than_it_may()
 
 def _shows_an_effect(scores_ASN):
     control_SN, *arms = scores_ASN
-    first = [arm_SN[:1] for arm_SN in arms]
-    best = max(range(len(arms)), key=lambda place: first[place].mean())
-    staying = [
-        place
-        for place in sorted(range(len(arms)), key=lambda place: -first[place].mean())
-        if all(
-            paired_effect(first[place], rival)[0].value <= 0
-            or paired_effect(first[place], rival)[1] >= BEATEN
-            for rival in (control_SN[:1], first[best])
-        )
-    ][:MOST_ON]
+    staying = list(range(len(arms)))
+    for seeds, most in zip((1, 2), MOST_ON, strict=True):
+        part = {place: arms[place][:seeds] for place in staying}
+        best_first = sorted(staying, key=lambda place: -part[place].mean())
+        rivals = (control_SN[:seeds], part[best_first[0]])
+        staying = [p for p in best_first if not any(_beats(rival, part[p]) for rival in rivals)][:most]
+        if not staying:
+            return False
     p_values = [paired_effect(control_SN, arms[place])[1] for place in staying]
     adjusted = holm([*p_values, *[1.0] * (len(arms) - len(staying))])
     return any(p <= 0.05 for p in adjusted[: len(staying)])
+
+
+def _beats(rival_SN, scores_SN):
+    effect, p_value = paired_effect(scores_SN, rival_SN)
+    return effect.value > 0 and p_value < BEATEN

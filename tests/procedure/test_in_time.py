@@ -140,13 +140,13 @@ def rounds(seconds, *, shortening, epochs=4, in_heats=True):
 
 
 def test_short_trials_are_lengthened_before_what_helps_testing_is_tried(pace):
-    pace(0.2)  # 70 s for trials hold ten arms of 11 epochs of three networks
+    pace(0.2)  # 70 s for trials hold twelve arms of 9 epochs of three networks
     patient = rounds(100, shortening=0.1)
     assert patient._lengthen("testing")
-    assert patient.arm.plan.epochs == 11
-    assert patient.shortening == pytest.approx(0.1 * 11 / 4)
+    assert patient.arm.plan.epochs == 9
+    assert patient.shortening == pytest.approx(0.1 * 9 / 4)
     assert [member.candidate.seed for member in patient.arm.members] == [0, 1, 2]
-    assert patient.arm.histories[0].epochs[-1] == 11
+    assert patient.arm.histories[0].epochs[-1] == 9
 
 
 def test_trials_are_never_longer_than_the_plan_asks_for(pace):
@@ -178,3 +178,31 @@ def test_a_longer_training_is_no_remedy_where_trials_are_shorter_than_the_plan_a
     assert "longer" in rounds(100, shortening=0.5)._without()
     assert "longer" not in rounds(100, shortening=1.0)._without()
     assert "longer" not in rounds(100, shortening=0.5, in_heats=False)._without()
+
+
+def test_short_trainings_are_made_longer_before_all_remedies_are_tried(pace):
+    pace(1e-3)
+    patient = rounds(100, shortening=0.1)
+    every = patient._groups("training")[-1]
+    patient.round = 2
+    patient.promising = ("clip", "adam")
+    (group,) = patient._groups("training")
+    assert [remedy.code for remedy in group] == ["clip", "adam"]
+    assert patient._groups("training") == ()
+    assert len(every) > 20
+
+
+@pytest.mark.parametrize(
+    ("question", "settings"),
+    [
+        pytest.param("testing", {"shortening": 0.1}, id="the other question"),
+        pytest.param("training", {"shortening": 1.0}, id="they are as long as they should be"),
+        pytest.param("training", {"shortening": 0.1, "in_heats": False}, id="trials are cheap in a stack"),
+    ],
+)
+def test_otherwise_all_remedies_are_tried_last(pace, question, settings):
+    pace(1e-3)
+    patient = rounds(100, **settings)
+    patient.round = 2
+    last = patient._groups(question)[-1]
+    assert len(last) >= 8

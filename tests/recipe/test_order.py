@@ -78,6 +78,16 @@ class TestRemediesFor:
         assert sorted(listed) == sorted(codes_of("training"))
         assert [codes(group) for group in groups[:-1]] == [["relu", "adam"], ["clip"]]
 
+    def test_those_wanted_first_stand_beside_the_first_findings(self):
+        first, second, _ = remedies_for("training", [finding("relu"), finding("adam")], first=["clip"])
+        assert codes(first) == ["clip", "relu"]
+        assert codes(second) == ["adam"]
+
+    def test_those_wanted_first_are_a_group_of_their_own_where_nothing_was_found(self):
+        first, rest = remedies_for("training", [], first=["clip", "adam"])
+        assert codes(first) == ["clip", "adam"]
+        assert not {"clip", "adam"} & {*codes(rest)}
+
     def test_a_code_that_no_remedy_has_is_passed_over(self):
         first, _ = remedies_for("training", [finding("pray", "relu")])
         assert codes(first) == ["relu"]

@@ -71,6 +71,7 @@ EDITS = {
     "l1": {"l1": 1e-3},
     "ensemble": {"ensemble": True},
     "input-dropout": {"input_dropout": 0.1},
+    "wide-dropout": {"network.widths": (21,) * 5, "dropout": 0.25, "input_dropout": 0.1},
     "label-smoothing": {"label_smoothing": 0.1},
     "averaging": {"averaging": 0.99},
     "plain-inputs": {"inputs": "scaled"},
@@ -82,6 +83,7 @@ RELATIVE = {"lr-up", "lr-down", "wider", "smaller", "deeper", "longer"}
 OF_HIDDEN_LAYERS = {
     *("relu", "leaky-relu", "prelu", "maxout", "gelu", "silu", "he-init", "xavier-init"),
     *("batch-norm", "layer-norm", "skip", "shallower", "wider", "smaller", "fewer-layers", "dropout"),
+    "wide-dropout",
 }
 
 every_remedy = pytest.mark.parametrize("remedy", RECIPE, ids=lambda remedy: remedy.code)

@@ -132,7 +132,7 @@ ON_TRAINING = (
         "slow-convergence",
         "warning",
         "the training loss was still falling steadily at the end",
-        "lr-up adam momentum longer rmsprop nesterov batch-norm adagrad",
+        "lr-up adam momentum longer rmsprop nesterov batch-norm adagrad cross-entropy",
     ),
     entry(
         "GF110",

@@ -116,18 +116,20 @@ class Evaluation:
 
     @torch.no_grad()
     def final(self, seen: Measured, index_M: Tensor) -> Final:
-        """Score every watched row and the sampled training rows of some candidates.
+        """Score every watched row and many training rows of some candidates.
 
         Args:
             seen: A point of the curves at the very weights that the stack has now. It is not computed again,
-                unless there are more watched rows than a curve looks at.
+                unless there are more rows than a curve looks at.
             index_M: Who they are.
         """
-        watched = seen.watched
+        train, watched, judged_KN = seen.train, seen.watched, self._pool.judged_KN()
+        if judged_KN.shape[1] > train.score_KN.shape[1]:
+            train = self._look(judged_KN)
         if self._pool.watch_KN.shape[1] > CURVE_ROWS:
             watched = self._look(self._pool.watch_KN)
-        train, watched = seen.train.of(index_M), watched.of(index_M)
-        train_y_MN = self._pool.y_N[self._pool.sample_KN()[index_M]]
+        train, watched = train.of(index_M), watched.of(index_M)
+        train_y_MN = self._pool.y_N[judged_KN[index_M]]
         if self._loss.scoring is not None:  # a curve needs the metric of all rows, a trial that of each
             watched_y_MN = self._pool.targets(self._pool.watch_KN[index_M])
             watched = self._by_row(watched, watched_y_MN)

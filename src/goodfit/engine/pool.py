@@ -17,7 +17,9 @@ from goodfit.errors import PlanError
 from goodfit.seeds import numpy_stream
 
 SAMPLED_ROWS = 2000
-"""Training rows on which a candidate is scored; more would cost time and show nothing new."""
+"""Training rows on which a point of a curve is measured; more would cost time and show nothing new."""
+JUDGED_ROWS = 10_000
+"""Training rows on which a candidate is scored at its end: enough to tell effects of half a hundredth."""
 
 
 class Pool:
@@ -48,8 +50,9 @@ class Pool:
         self.y_N = torch.cat([train.y_N, validation.y_N])
         generator = numpy_stream(split.seed, "sampled rows")
         num_learn = self.learn_KN.shape[1]
-        chosen = generator.permutation(num_learn)[:SAMPLED_ROWS]
-        self._sample_N = torch.from_numpy(chosen).sort().values
+        chosen = torch.from_numpy(generator.permutation(num_learn))
+        self._sample_N = chosen[:SAMPLED_ROWS].sort().values
+        self._judged_N = chosen[:JUDGED_ROWS].sort().values
 
     def rows_of_epoch(self, order_KN: Tensor) -> Tensor:
         """Row numbers that each candidate learns from, in the given order."""
@@ -61,10 +64,17 @@ class Pool:
         self.learn_KN, self.watch_KN = self.learn_KN[index_M], self.watch_KN[index_M]
 
     def sample_KN(self) -> Tensor:
-        """Row numbers of the training rows on which each candidate is scored."""
+        """Row numbers of the training rows on which each candidate's curve is measured."""
+        return self._learnt_KN(self._sample_N)
+
+    def judged_KN(self) -> Tensor:
+        """Row numbers of the training rows on which each candidate is scored at its end."""
+        return self._learnt_KN(self._judged_N)
+
+    def _learnt_KN(self, places_N: Tensor) -> Tensor:
         if self.same_rows:
-            return self.learn_KN[:1, self._sample_N].expand(len(self.learn_KN), -1)
-        return self.learn_KN[:, self._sample_N]
+            return self.learn_KN[:1, places_N].expand(len(self.learn_KN), -1)
+        return self.learn_KN[:, places_N]
 
     def batch(self, rows_KB: Tensor) -> Batch:
         """Gather one set of rows for each candidate."""

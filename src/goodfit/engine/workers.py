@@ -11,6 +11,7 @@ import dataclasses
 import os
 import tempfile
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
@@ -72,7 +73,9 @@ class Workers:
         self._split, self.count = split, count
         self._folder = tempfile.TemporaryDirectory(prefix="goodfit-")
         self._files: dict[str, str] = {}
-        self._executor = get_reusable_executor(max_workers=count, timeout=IDLE_SECONDS)
+        self._executor = get_reusable_executor(
+            max_workers=count, timeout=IDLE_SECONDS, initializer=_follow, initargs=(os.getpid(),)
+        )
         self._ready: Future[int] = self._executor.submit(_warm_up)
 
     def close(self) -> None:
@@ -138,6 +141,17 @@ def _next(waiting: deque[Job]) -> Job | None:
         return waiting.popleft()
     except IndexError:
         return None
+
+
+def _follow(parent: int) -> None:
+    """Run in another process: let it end with the one that started it, which may be killed at any moment."""
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(1.0)
+        os._exit(1)
+
+    threading.Thread(target=watch, name="follows its parent", daemon=True).start()
 
 
 def _warm_up() -> int:

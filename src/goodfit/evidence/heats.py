@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import itertools
 import math
 from collections.abc import Sequence
 
@@ -20,10 +21,14 @@ from goodfit.engine.workers import Workers
 from goodfit.evidence.arms import Question, TrainedArm, train_arms
 from goodfit.evidence.statistics import paired_effect
 
-MOST_ON = 3
-"""Arms that go on at most."""
+MOST_ON = (4, 2)
+"""Arms that go on at most: to the second seed, and to all others (Jamieson & Talwalkar, "Non-stochastic best
+arm identification and hyperparameter optimization", AISTATS 2016, halve them likewise)."""
 BEATEN = 0.01
-"""Chance, over rows, below which an arm is beaten by the best one or by the control."""
+"""Chance, over seeds and rows, below which an arm is beaten by the best one or by the control."""
+NEARLY_ALL = 0.95
+DEAR = 2.0
+"""Share of the best effect that is enough for an arm to be preferred to those this many times as slow."""
 
 
 def train_in_heats(
@@ -48,19 +53,24 @@ def train_in_heats(
         workers: As in :func:`goodfit.engine.loop.train`.
 
     Returns:
-        The arms in the order given: one member for those that left, one a seed for the others.
+        The arms in the order given: one or two members for those that left, one a seed for the others.
     """
-    if not plans:
-        return ()
     seeds = [member.candidate.seed for member in control.members]
-    heat = 1 / (len(seeds) * relative_cost(len(plans), num_seeds=len(seeds)))
     train = functools.partial(train_arms, split=split, deadline=deadline, workers=workers)
-    arms = list(train(plans, seeds=seeds[:1], progress=_part(progress, 0.0, heat)))
-    going_on = who_goes_on(arms, control, question)
-    wanted = [plans[place] for place in going_on]
-    others = train(wanted, seeds=seeds[1:], progress=_part(progress, heat, 1.0)) if wanted else ()
-    for place, rest in zip(going_on, others, strict=True):
-        arms[place] = dataclasses.replace(rest, members=(*arms[place].members, *rest.members))
+    arms: list[TrainedArm] = []
+    going_on = list(range(len(plans)))
+    for heat, (start, end) in zip(_heats(len(seeds)), _parts(len(plans), len(seeds)), strict=True):
+        if arms:
+            going_on = who_goes_on(arms, control, question, most=_most(heat), among=going_on)
+        if not going_on:
+            break
+        wanted = [plans[place] for place in going_on]
+        trained = train(wanted, seeds=seeds[heat], progress=_part(progress, start, end))
+        if not arms:
+            arms = list(trained)
+            continue
+        for place, rest in zip(going_on, trained, strict=True):
+            arms[place] = dataclasses.replace(rest, members=(*arms[place].members, *rest.members))
     return tuple(arms)
 
 
@@ -68,27 +78,81 @@ def relative_cost(num_arms: int, *, num_seeds: int) -> float:
     """Tell what arms cost in heats at most, over what they cost on all seeds.
 
     Example:
-        >>> relative_cost(3, num_seeds=4), relative_cost(12, num_seeds=4)
-        (1.0, 0.4375)
+        >>> relative_cost(2, num_seeds=4), relative_cost(12, num_seeds=4)
+        (1.0, 0.4166666666666667)
     """
-    return (num_arms + min(num_arms, MOST_ON) * (num_seeds - 1)) / (num_arms * num_seeds)
+    return sum(_trainings(num_arms, num_seeds)) / (num_arms * num_seeds)
 
 
-def who_goes_on(arms: Sequence[TrainedArm], control: TrainedArm, question: Question) -> list[int]:
-    """Choose, from their first seed, the arms that may still win: places in the order given.
+def who_goes_on(
+    arms: Sequence[TrainedArm],
+    control: TrainedArm,
+    question: Question,
+    *,
+    most: int,
+    among: Sequence[int] | None = None,
+) -> list[int]:
+    """Choose, from the seeds they have so far, the arms that may still win: places in the order given.
 
-    An arm leaves if the best arm or the control is better beyond the chance of its rows, and the
-    best few of the others stay.
+    An arm leaves if the best arm or the control is better beyond the chance of seeds and rows, or if an
+    arm has nearly the same effect in a fraction of the time. The best few of the others stay.
+
+    Args:
+        arms: All arms of the trial.
+        control: The untreated arm.
+        question: Decides the rows.
+        most: How many may stay.
+        among: Places of those that are still there, all with the same seeds; all arms by default.
     """
-    first = [arm.scores_SN(question)[:1] for arm in arms]
-    best_first = sorted(range(len(arms)), key=lambda place: -float(first[place].mean()))
-    rivals = [control.scores_SN(question)[:1], first[best_first[0]]]
-    staying = [place for place in best_first if not any(_beats(rival, first[place]) for rival in rivals)]
-    return sorted(staying[:MOST_ON])
+    places = list(range(len(arms)) if among is None else among)
+    scores = {place: arms[place].scores_SN(question) for place in places}
+    before_SN = control.scores_SN(question)[: len(scores[places[0]])]
+    effects = [float(scores[place].mean() - before_SN.mean()) for place in places]
+    dear = [places[i] for i in too_dear(effects, [arms[place].seconds for place in places])]
+    # who is too dear leaves first: the best of the others must not lose against it, or none would be left
+    best_first = sorted(set(places) - {*dear}, key=lambda place: (-float(scores[place].mean()), place))
+    rivals = (before_SN, scores[best_first[0]])
+    staying = [p for p in best_first if not any(_beats(rival, scores[p]) for rival in rivals)]
+    return sorted(staying[:most])
 
 
-def _beats(rival_1N: np.ndarray, scores_1N: np.ndarray) -> bool:
-    effect, p_value = paired_effect(scores_1N, rival_1N)
+def too_dear(effects: Sequence[float], seconds: Sequence[float]) -> list[int]:
+    """Find the arms for which another has nearly the effect of the best one in a fraction of their time.
+
+    Example:
+        >>> too_dear([0.80, 0.78, 0.10], [24.0, 8.0, 1.0])
+        [0]
+    """
+    enough = NEARLY_ALL * max(effects, default=0.0)
+    cheapest = min((s for e, s in zip(effects, seconds, strict=True) if e >= enough > 0), default=math.inf)
+    return [place for place, s in enumerate(seconds) if s > DEAR * cheapest]
+
+
+def _heats(num_seeds: int) -> list[slice]:
+    ends = sorted({*range(min(len(MOST_ON), num_seeds) + 1), num_seeds})
+    return [slice(start, end) for start, end in itertools.pairwise(ends)]
+
+
+def _most(heat: slice) -> int:
+    return MOST_ON[heat.start - 1]
+
+
+def _trainings(num_arms: int, num_seeds: int) -> list[int]:
+    """Trainings of every heat, if as many arms as may go on do."""
+    return [
+        min(num_arms, _most(heat) if heat.start else num_arms) * (heat.stop - heat.start)
+        for heat in _heats(num_seeds)
+    ]
+
+
+def _parts(num_arms: int, num_seeds: int) -> list[tuple[float, float]]:
+    """Where every heat begins and ends, as shares of the whole."""
+    ends = [0.0, *itertools.accumulate(_trainings(num_arms, num_seeds))]
+    return [(start / max(1, ends[-1]), end / max(1, ends[-1])) for start, end in itertools.pairwise(ends)]
+
+
+def _beats(rival_SN: np.ndarray, scores_SN: np.ndarray) -> bool:
+    effect, p_value = paired_effect(scores_SN, rival_SN)
     return effect.value > 0 and p_value < BEATEN
 
 

@@ -18,14 +18,13 @@ from goodfit.procedure.costs import Costs
 from goodfit.procedure.final import with_epochs
 from goodfit.procedure.questions import Bar, ask
 from goodfit.procedure.run import Answer
+from goodfit.procedure.winners import ahead_on_leaving, best_of
 from goodfit.recipe.order import remedies_for, treatments
-from goodfit.recipe.remedy import Treatment
+from goodfit.recipe.remedy import Remedy, Treatment
 
 MAX_ROUNDS = 12
-NEARLY_ALL = 0.95
-"""Share of the best effect at which a remedy that costs less time is preferred, where time is short."""
 WORTH_LENGTHENING = 1.5
-LONG_ARMS = 10
+LONG_ARMS = 12
 """Arms of all seeds that the time left must hold after trials have been lengthened."""
 
 
@@ -103,12 +102,8 @@ class Rounds:
         A remedy for testing data works against learning by heart, which a short training has not begun:
         there it would seem to harm. Returns whether it was worth it.
         """
-        if not self.costs.in_heats or self.shortening == 1:
-            return False
-        plan, left = self.arm.plan, self.case.budget.left_for_trials()
-        possible = int(left / LONG_ARMS / self.costs.of_epoch(plan, self.arm))
-        epochs = min(possible, round(plan.epochs / self.shortening))
-        if epochs < WORTH_LENGTHENING * plan.epochs:
+        plan, epochs = self.arm.plan, self._longer_epochs()
+        if not epochs:
             return False
         self.case.journal.note(f"trials train {epochs} epochs from here on, in place of {plan.epochs}")
         self.shortening *= epochs / plan.epochs
@@ -125,20 +120,44 @@ class Rounds:
         self.case.journal.keep_arm(self.arm, round=self.round + 1, question=question)
         return True
 
+    def _longer_epochs(self) -> int:
+        """Epochs of a longer trial, 0 if trials were not short or no time is left for longer ones."""
+        if not self.costs.in_heats or self.shortening == 1:
+            return 0
+        plan, left = self.arm.plan, self.case.budget.left_for_trials()
+        possible = int(left / LONG_ARMS / self.costs.of_epoch(plan, self.arm))
+        epochs = min(possible, round(plan.epochs / self.shortening))
+        return epochs if epochs >= WORTH_LENGTHENING * plan.epochs else 0
+
     def _try_remedies(self, question: Question) -> Iterator[Trial]:
         """Try one group of remedies after the other: those made for what was found, then the rest."""
         tried = 0
-        groups = remedies_for(question, self._find(question), first=self.promising)
-        self.promising = ()
-        if self.case.prescription is not None:
-            groups = (self.case.prescription.remedies(question),)
-        for remedies in groups:
+        for remedies in self._groups(question):
             for rank in treatments(remedies, self.arm.plan, without=self._without()):
                 for part in self._parts([t for t in rank if self._is_worth_trying(t)]):
                     chosen, seconds = self.costs.affordable(part, self.arm)
-                    if chosen:
-                        yield self._try_out(chosen, question, tried=tried, estimate=seconds)
-                        tried += len(chosen)
+                    if not chosen:
+                        continue
+                    trial = self._try_out(chosen, question, tried=tried, estimate=seconds)
+                    yield trial
+                    tried += len(chosen)
+                    again, seconds = self.costs.affordable(ahead_on_leaving(trial), self.arm)
+                    if again:
+                        yield self._try_out(again, question, tried=tried - len(again), estimate=seconds)
+
+    def _groups(self, question: Question) -> tuple[tuple[Remedy, ...], ...]:
+        """Remedies for what was found, one group a finding, and all others.
+
+        Where trials are short, a training that findings no longer speak against is made longer before all
+        others are tried: what is left of its error may be the shortness alone.
+        """
+        groups = remedies_for(question, self._find(question), first=self.promising)
+        self.promising = ()
+        if self.case.prescription is not None:
+            return (self.case.prescription.remedies(question),)
+        if question == "training" and self.round > 1 and self._longer_epochs():
+            return groups[:-1]
+        return groups
 
     def _parts(self, wanted: list[Treatment]) -> list[list[Treatment]]:
         """Where trials are dear, try first what needs none of its own trainings."""
@@ -211,7 +230,7 @@ class Rounds:
     def _keep_best(self, trial: Trial) -> bool:
         """Put the proven treatment with the best result into the plan; the loop then goes on from there."""
         self._learn_from(trial)
-        best = self._best_of(trial)
+        best = best_of(trial, are_dear=self.costs.in_heats)
         self.case.journal.judge(trial, kept=None if best is None else trial.treatments[best].name)
         if best is None:
             return False
@@ -222,17 +241,6 @@ class Rounds:
         plan = dataclasses.replace(chosen.plan, ensemble=ensemble)
         self.arm = TrainedArm(name=CONTROL, plan=plan, members=members)
         return True
-
-    def _best_of(self, trial: Trial) -> int | None:
-        """Place of the proven treatment with the best result; where trainings are dear, of a cheap one."""
-        helped = {place: v for place, v in enumerate(trial.verdicts) if v.outcome == "helped"}
-        if not helped:
-            return None
-        if self.costs.in_heats:
-            enough = NEARLY_ALL * max(verdict.effect.value for verdict in helped.values())
-            near = {place: v for place, v in helped.items() if v.effect.value >= enough}
-            return min(near, key=lambda place: (near[place].seconds, place))
-        return max(helped, key=lambda place: (round(helped[place].treated, 3), -place))
 
     def _learn_from(self, trial: Trial) -> None:
         num_seeds, promising = len(self.arm.members), []

@@ -24,15 +24,15 @@ def remedies_for(
         question: ``"training"`` or ``"testing"``.
         findings: What was found, the cause before its consequences. Remedies of the other question that
             they may name are not listened to.
-        first: Codes of remedies to try before all others, in the first group.
+        first: Codes of remedies to try before all others, beside those made for the first finding.
 
     Returns:
         The remedies made for each finding, a group a finding, and last all others in the recipe's
         order. A group is for when those before it did not help; no remedy stands in two.
     """
     known = {remedy.code: remedy for remedy in RECIPE if remedy.question == question}
-    wanted = [*(finding.remedies for finding in findings), tuple(known)]
-    wanted[0] = (*first, *wanted[0])
+    made_for_findings = [finding.remedies for finding in findings] or [()]
+    wanted = [(*first, *made_for_findings[0]), *made_for_findings[1:], tuple(known)]
     groups = [tuple(known.pop(code) for code in codes if code in known) for codes in wanted]
     return (*(group for group in groups[:-1] if group), groups[-1])
 

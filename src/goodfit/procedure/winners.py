@@ -1,0 +1,40 @@
+"""Which treatment of a trial enters the plan, and which deserve another one."""
+
+from __future__ import annotations
+
+from goodfit.evidence.heats import too_dear
+from goodfit.evidence.trial import Trial
+from goodfit.recipe.remedy import Treatment
+
+
+def best_of(trial: Trial, *, are_dear: bool = False) -> int | None:
+    """Choose the place of the proven treatment with the best result; ``None`` if nothing is proven.
+
+    Args:
+        trial: The trial.
+        are_dear: Whether trainings are dear: a remedy then loses against one that has nearly its effect in
+            a fraction of its time.
+    """
+    helped = {place: v for place, v in enumerate(trial.verdicts) if v.outcome == "helped"}
+    if not helped:
+        return None
+    if are_dear:
+        effects = [verdict.effect.value for verdict in helped.values()]
+        dear = too_dear(effects, [verdict.seconds for verdict in helped.values()])
+        helped = {place: v for i, (place, v) in enumerate(helped.items()) if i not in dear}
+    return max(helped, key=lambda place: (round(helped[place].treated, 3), -place))
+
+
+def ahead_on_leaving(trial: Trial) -> list[Treatment]:
+    """List who left a trial in heats ahead of the control, if none of those that went on is shown to help.
+
+    Who leads with one seed may fail with the others, and then another of those would have won.
+    """
+    if any(verdict.outcome == "helped" for verdict in trial.verdicts):
+        return []
+    num_seeds = len(trial.control.members)
+    return [
+        treatment
+        for treatment, verdict in zip(trial.treatments, trial.verdicts, strict=True)
+        if treatment.remedy.trains and verdict.num_seeds < num_seeds and verdict.effect.low > 0
+    ]
