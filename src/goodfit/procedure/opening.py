@@ -114,6 +114,10 @@ def unsuited_remedies(plan: Plan, split: Split) -> dict[str, str]:
     reasons = {}
     if not split.can_expand:
         reasons["expand-inputs"] = "there are no numeric columns to expand"
+    if len(split.input_shape()) != 3:
+        reasons |= dict.fromkeys(("shift", "mirror"), "rows are no images")
+    if not split.rows("train", plan.inputs).x.is_floating_point():
+        reasons |= dict.fromkeys(("mixup", "input-noise"), "inputs are no numbers to mix or to blur")
     if isinstance(plan.network, Given):
         reasons["maxout"] = "a given network's layers cannot be widened for its pieces"
         if not plan.network.hidden_activations(sizes_of(plan, split)):

@@ -131,7 +131,7 @@ class Rounds:
         groups = remedies_for(question, self._find(question), first=self.promising)
         self.promising = ()
         if self.case.prescription is not None:
-            groups = (self.case.prescription.remedies(question),)
+            groups = (self.case.prescription.remedies(question, without=self.unsuited),)
         for remedies in groups:
             for rank in treatments(remedies, self.arm.plan, without=self._without()):
                 for part in self._parts([t for t in rank if self._is_worth_trying(t)]):
