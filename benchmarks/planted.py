@@ -226,3 +226,12 @@ ON_TESTING = (
     ),
 )
 ILLNESSES = (*ON_TRAINING, *ON_TESTING)
+
+HEALTHY: dict[str, Make] = {
+    "digits, MLP 32": lambda s: (plan(epochs=16), few_digits(s, rows=500)),
+    "digits, MLP 24-24 tanh": lambda s: (plan(24, 24, epochs=16, activation="tanh"), few_digits(s, rows=500)),
+    "waves, MLP 32-32": lambda s: (plan(32, 32, loss=NUMBERS, epochs=24), numbers(s)),
+    "a line, MLP 16": lambda s: (plan(16, loss=NUMBERS, epochs=16), numbers(s, law=line)),
+    "a noisy line, MLP 16": lambda s: (plan(16, loss=NUMBERS, epochs=16), numbers(s, law=line, noise=1.0)),
+}
+"""Sound plans on rows that suffice for them."""

@@ -132,7 +132,7 @@ def test_mlflow_reads_parameters_metrics_and_artifacts_back(run, tmp_path, monke
 
 
 def records_in(log):
-    """Read a log of the form that LevelDB writes: blocks of 32 kB, pieces of records with heads of 7 bytes."""
+    """Read a log of the form that LevelDB writes: blocks of 32 kB, records in pieces with heads."""
     place, whole = 7, b""
     while place + 7 <= len(log):
         left = 32768 - place % 32768
