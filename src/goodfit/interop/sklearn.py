@@ -164,8 +164,8 @@ class GoodfitClassifier(ClassifierMixin, _Estimator):
     Args:
         model: The user's own network, ``"FILE.py:FUNCTION"`` or a function of (inputs, outputs).
         module: Class of the user's own network, in place of ``model``; every further parameter
-            ``module__NAME`` is one of its own, also in searches. It is given the sizes of the data if it has parameters
-            called ``inputs`` and ``outputs``, or open ones before all others.
+            ``module__NAME`` is one of its own, also in searches. It is given the sizes of the data if it
+            has parameters called ``inputs`` and ``outputs``, or open ones before all others.
         hidden: Widths of the hidden layers, in place of ``model``.
         activation: Activation of the hidden layers.
         rule: Update rule.
