@@ -5,6 +5,8 @@
 A remedy has to win a trial on a planted illness: a control and a treated arm of eight seeds each, judged as
 in a run, on most of the splits. And it may harm no healthy twin: where a trial on a sound network makes a
 run keep the remedy, the sealed rows must not say, beyond chance, that the network became worse.
+Remedies for training are tried on the twins too, for the table; a run would not try them there, for training
+is good, so they are held to the first half alone.
 """
 
 from __future__ import annotations
@@ -166,7 +168,7 @@ def summarise(remedy: Remedy, trials: Sequence[dict[str, Any]]) -> dict[str, Any
         "twin_trials": len(twins),
         "kept_on_twins": sum(trial["outcome"] == "helped" for trial in twins),
         "harmed_twins": harmed,
-        "passed": bool(2 * wins > len(groups[best]) and not harmed),
+        "passed": bool(2 * wins > len(groups[best]) and not (harmed and remedy.question == "testing")),
     }
 
 

@@ -74,12 +74,13 @@ def numbers(
     noise: float = 0.1,
     law: Callable[[np.ndarray], np.ndarray] | None = None,
     scale: float = 1.0,
+    gain: float = 1.0,
 ) -> Split:
-    """A function of six numbers with noise; columns grow in scale from 1 to ``scale``."""
+    """A function of six numbers with noise; columns have ``gain``, and grow in scale by ``scale``."""
     stream = np.random.default_rng(seed)
     x_ND = stream.normal(size=(rows + 1200, 6))
     y_N = (waves if law is None else law)(x_ND) + noise * stream.normal(size=len(x_ND))
-    x_ND = x_ND * np.logspace(0, np.log10(scale), 6)
+    x_ND = gain * x_ND * np.logspace(0, np.log10(scale), 6)
     learn, watch, seal = slice(0, rows), slice(rows, rows + 600), slice(rows + 600, None)
     parts = {"validation": (x_ND[watch], y_N[watch]), "test": (x_ND[seal], y_N[seal])}
     return load(x_ND[learn], y_N[learn], task="numbers", seed=seed, **parts)
@@ -141,8 +142,17 @@ ON_TRAINING = (
     _ill(
         "training",
         "first steps of Adam that kill units",
-        lambda s: (plan(*(32,) * 8, lr=0.02, epochs=20), few_digits(s, rows=400)),
-        "warm-up cosine layer-norm",
+        lambda s: (plan(*(32,) * 8, lr=0.01, epochs=20), few_digits(s, rows=400)),
+        "warm-up",
+    ),
+    _ill(
+        "training",
+        "tanh at its bounds, inputs in the hundreds",
+        lambda s: (
+            plan(24, 24, inputs="raw", loss=NUMBERS, activation="tanh", epochs=20),
+            numbers(s, gain=200.0),
+        ),
+        "layer-norm",
     ),
     _ill(
         "training",
@@ -211,18 +221,18 @@ ON_TESTING = (
     ),
     _ill(
         "testing",
-        "a line in a basis of steps, sixty rows",
+        "noise learnt by heart in a basis of steps",
         lambda s: (
             plan(64, inputs="expanded", loss=NUMBERS, epochs=80),
-            numbers(s, rows=60, law=line, noise=0.5),
+            numbers(s, rows=100, law=line, noise=1.5),
         ),
         "plain-inputs",
     ),
     _ill(
         "testing",
-        "noise learnt by heart in six layers",
-        lambda s: (plan(*(48,) * 6, loss=NUMBERS, epochs=60), numbers(s, rows=100, law=line, noise=2.0)),
-        "fewer-layers smaller",
+        "twelve layers for a hundred rows of a line",
+        lambda s: (plan(*(32,) * 12, loss=NUMBERS, epochs=60), numbers(s, rows=100, law=line, noise=0.5)),
+        "fewer-layers",
     ),
 )
 ILLNESSES = (*ON_TRAINING, *ON_TESTING)
