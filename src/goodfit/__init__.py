@@ -14,15 +14,26 @@ if TYPE_CHECKING:
     from goodfit.interop.sklearn import GoodfitClassifier, GoodfitRegressor
     from goodfit.procedure.fit import fit
     from goodfit.procedure.fitted import Fitted
+    from goodfit.report.notebook import card
     from goodfit.watch import watch
 
-__all__ = ["Fitted", "GoodfitClassifier", "GoodfitError", "GoodfitRegressor", "export", "fit", "watch"]
+__all__ = [
+    "Fitted",
+    "GoodfitClassifier",
+    "GoodfitError",
+    "GoodfitRegressor",
+    "card",
+    "export",
+    "fit",
+    "watch",
+]
 
 _HOMES = {
     "Fitted": "goodfit.procedure.fitted",
     "GoodfitClassifier": "goodfit.interop.sklearn",
     "GoodfitError": "goodfit.errors",
     "GoodfitRegressor": "goodfit.interop.sklearn",
+    "card": "goodfit.report.notebook",
     "export": "goodfit.interop.export",
     "fit": "goodfit.procedure.fit",
     "watch": "goodfit.watch",

@@ -70,12 +70,18 @@ class TestBestWeights:
         torch.testing.assert_close(best.flat_KP[1], before_KP[0] + 1)
 
 
+def averaged_by(start_KP, decays, *, tails=None, total_steps=40):
+    tails = [0.0] * len(decays) if tails is None else tails
+    decay_K1, tail_K1 = (torch.tensor(numbers).to(start_KP).unsqueeze(1) for numbers in (decays, tails))
+    return AveragedWeights(start_KP, decay_K1, tail_K1=tail_K1, total_steps=total_steps)
+
+
 class TestAveragedWeights:
     def test_it_is_the_average_of_the_formula(self):
         generator = torch.Generator().manual_seed(0)
         decays = (0.0, 0.5, 0.99)
         moving_KP = torch.randn(3, 4, generator=generator, dtype=torch.float64)
-        averaged = AveragedWeights(moving_KP, torch.tensor(decays, dtype=torch.float64).unsqueeze(1))
+        averaged = averaged_by(moving_KP, decays)
         expected_KP = moving_KP.numpy().copy()
         for count in range(1, 41):
             moving_KP = torch.randn(3, 4, generator=generator, dtype=torch.float64)
@@ -86,32 +92,50 @@ class TestAveragedWeights:
             np.testing.assert_allclose(averaged.flat_KP.numpy(), expected_KP, rtol=1e-12, atol=1e-14)
 
     def test_a_decay_of_zero_is_the_weights_themselves(self):
-        averaged = AveragedWeights(torch.zeros(1, 3), torch.zeros(1, 1))
+        averaged = averaged_by(torch.zeros(1, 3), [0.0])
         averaged.add(torch.tensor([[1.0, 2.0, 3.0]]), count=1)
         assert averaged.flat_KP.tolist() == [[1.0, 2.0, 3.0]]
 
     def test_the_moving_weights_are_not_touched(self):
         moving_KP = torch.ones(1, 3)
-        averaged = AveragedWeights(moving_KP, torch.full((1, 1), 0.5))
+        averaged = averaged_by(moving_KP, [0.5])
         averaged.add(torch.full((1, 3), 5.0), count=1)
         assert moving_KP.tolist() == [[1.0, 1.0, 1.0]]
 
     def test_those_who_stay_keep_average_and_decay(self):
         start_KP = torch.arange(6.0).view(3, 2)
-        averaged = AveragedWeights(start_KP, torch.tensor([[0.0], [0.05], [0.1]]))
+        averaged = averaged_by(start_KP, [0.0, 0.05, 0.1])
         averaged.keep(torch.tensor([2, 0]))
         averaged.add(torch.zeros(2, 2), count=1)
         torch.testing.assert_close(averaged.flat_KP, torch.tensor([[0.4, 0.5], [0.0, 0.0]]))
 
+    def test_an_even_average_is_the_mean_of_the_weights_since_its_beginning(self):
+        generator = torch.Generator().manual_seed(0)
+        tails = (0.0, 0.25, 0.5, 0.999)
+        steps_TKP = torch.randn(40, 4, 3, generator=generator, dtype=torch.float64)
+        averaged = averaged_by(torch.zeros(4, 3, dtype=torch.float64), [0.0] * 4, tails=tails)
+        for count, moving_KP in enumerate(steps_TKP, start=1):
+            averaged.add(moving_KP, count=count)
+            for k, tail in enumerate(tails):
+                first = min(int((1 - tail) * 40), count - 1)  # one step at least
+                first = count - 1 if tail == 0 else first
+                expected_P = steps_TKP[first:count, k].numpy().mean(0)
+                np.testing.assert_allclose(averaged.flat_KP[k].numpy(), expected_P, rtol=1e-12, atol=1e-14)
 
-@pytest.mark.parametrize("averaging", [0.0, 0.9])
+    def test_those_who_stay_keep_the_beginning_of_their_average(self):
+        averaged = averaged_by(torch.zeros(3, 1), [0.0] * 3, tails=[0.0, 0.5, 1 - 1e-6], total_steps=4)
+        averaged.add(torch.ones(3, 1), count=1)
+        averaged.keep(torch.tensor([2, 0]))
+        averaged.add(torch.full((2, 1), 5.0), count=2)
+        assert averaged.flat_KP.flatten().tolist() == [3.0, 5.0]
+
+
+@pytest.mark.parametrize("averaging", [{}, {"averaging": 0.9}, {"tail_averaging": 0.5}], ids=str)
 @pytest.mark.parametrize("patience", [None, 3])
 def test_the_weights_handed_back_predict_what_was_measured(patience, averaging):
     """Also with running means, which belong to the best epoch and not to the last."""
     split = make_split(24, 60)
-    plan = make_plan(
-        network=BATCH_NORM, lr=0.05, epochs=12, batch_size=8, patience=patience, averaging=averaging
-    )
+    plan = make_plan(network=BATCH_NORM, lr=0.05, epochs=12, batch_size=8, patience=patience, **averaging)
     never = make_plan(network=BATCH_NORM, lr=0.05, epochs=12, batch_size=8, patience=100)
     population = [Candidate(arm=arm, seed=0, plan=p) for arm, p in (("this", plan), ("other", never))]
     for trained in train(population, split):
@@ -122,9 +146,10 @@ def test_the_weights_handed_back_predict_what_was_measured(patience, averaging):
         np.testing.assert_allclose(trained.predicted_NO, shares_NO, rtol=1e-4, atol=1e-6)
 
 
-def test_averaged_weights_are_those_that_are_measured():
+@pytest.mark.parametrize("averaging", [{"averaging": 0.95}, {"tail_averaging": 0.5}], ids=str)
+def test_averaged_weights_are_those_that_are_measured(averaging):
     split = make_split()
-    plain, averaged = (make_plan(epochs=3, averaging=decay) for decay in (0.0, 0.95))
+    plain, averaged = (make_plan(epochs=3, **changes) for changes in ({}, averaging))
     together = train(
         [Candidate(arm=str(i), seed=0, plan=plan) for i, plan in enumerate((plain, averaged))], split
     )

@@ -10,6 +10,7 @@ import torch
 from scipy.special import expit, huber, log_softmax, softmax
 from sklearn.metrics import accuracy_score, r2_score
 
+from goodfit.engine.blend import Blend
 from goodfit.engine.losses import FOR_CLASSES, FOR_NUMBERS, Loss, apply_link, row_scores
 from goodfit.errors import PlanError
 
@@ -218,3 +219,17 @@ class TestRefusals:
         with pytest.raises(PlanError, match=r"\(1.0, -2.0, 1.0, 1.0\)") as caught:
             loss_of("cross-entropy", class_weights=(1.0, -2.0, 1.0, 1.0))
         assert "at least 0" in caught.value.fix
+
+
+def test_a_blend_of_classes_is_cross_entropy_with_the_mixed_target():
+    loss = loss_of("cross-entropy")
+    other_KN, share_K1 = CLASSES_KN[:, ::-1].copy(), np.array([[1.0], [0.5], [0.7]])
+    blend = Blend(
+        own_KN=torch.from_numpy(CLASSES_KN),
+        other_KN=torch.from_numpy(other_KN),
+        share_K1=torch.from_numpy(share_K1),
+    )
+    t_KNO = share_K1[..., None] * np.eye(O)[CLASSES_KN] + (1 - share_K1[..., None]) * np.eye(O)[other_KN]
+    expected_KN = -(t_KNO * log_softmax(SCORES_KNO, axis=-1)).sum(-1)
+    found_KN = loss.rows(torch.from_numpy(SCORES_KNO), blend).numpy()
+    np.testing.assert_allclose(found_KN, expected_KN, rtol=1e-12)

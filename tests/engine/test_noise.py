@@ -26,6 +26,9 @@ def test_candidates_of_one_seed_share_all_draws_and_others_do_not():
     mask_KNU = drawn.dropout_mask((20, 4), torch.full((3, 1), 0.5))
     assert torch.equal(mask_KNU[0], mask_KNU[2])
     assert not torch.equal(mask_KNU[0], mask_KNU[1])
+    for numbers_KNU in (drawn.uniform((20, 4)), drawn.normal((20, 4), dtype=torch.float64)):
+        assert torch.equal(numbers_KNU[0], numbers_KNU[2])
+        assert not torch.equal(numbers_KNU[0], numbers_KNU[1])
     numbers = drawn.next_seeds()
     assert numbers[0] == numbers[2] != numbers[1]
 
@@ -35,6 +38,15 @@ def test_neither_order_nor_neighbours_change_a_seeds_numbers():
     for _ in range(3):
         assert torch.equal(one.permutations(30)[0], many.permutations(30)[2])
         assert one.next_seeds()[0] == many.next_seeds()[2]
+
+
+def test_numbers_are_even_or_normal():
+    even_N = streams(3).uniform((4000,))[0]
+    assert 0 <= even_N.min() < 0.01 < 0.99 < even_N.max() < 1
+    assert even_N.mean().item() == pytest.approx(0.5, abs=0.02)
+    normal_N = streams(3).normal((4000,), dtype=torch.float64)[0]
+    assert normal_N.dtype == torch.float64
+    assert (normal_N.mean().item(), normal_N.std().item()) == pytest.approx((0, 1), abs=0.05)
 
 
 @pytest.mark.parametrize(

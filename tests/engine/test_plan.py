@@ -31,6 +31,11 @@ SIZES = Sizes(inputs=(5,), outputs=3)
         ("input_dropout", 1.5, "at least 0 and below 1"),
         ("label_smoothing", 1.0, "at least 0 and below 1"),
         ("averaging", 1.0, "at least 0 and below 1"),
+        ("tail_averaging", 1.0, "at least 0 and below 1"),
+        ("shift", -0.1, "at least 0 and below 1"),
+        ("mirror", 1.1, "at least 0 and at most 1"),
+        ("mixup", math.inf, "at least 0, and finite"),
+        ("input_noise", -1.0, "at least 0, and finite"),
         ("clip_norm", 0.0, "above 0"),
         ("clip_norm", math.nan, "above 0"),
         ("patience", 0, "at least 1 epoch"),
@@ -41,6 +46,12 @@ def test_a_number_outside_its_range_is_named_with_what_it_should_be(name, value,
         make_plan(**{name: value})
     assert caught.value.message == f"{name} is {value!r}"
     assert caught.value.fix == f"let {name} be {limit}"
+
+
+def test_weights_are_averaged_in_one_way():
+    with pytest.raises(PlanError, match=r"tail_averaging is 0\.25") as caught:
+        make_plan(averaging=0.99, tail_averaging=0.25)
+    assert caught.value.fix == "let tail_averaging be 0 beside averaging"
 
 
 @pytest.mark.parametrize(
@@ -81,6 +92,11 @@ def test_a_plan_with_all_off_says_eight_things():
         ({"dropout": 0.25}, ("dropout", "0.25")),
         ({"input_dropout": 0.1}, ("input dropout", "0.1")),
         ({"label_smoothing": 0.1}, ("label smoothing", "0.1")),
+        ({"input_noise": 0.3}, ("input noise", "0.3")),
+        ({"mixup": 0.2}, ("mixup", "0.2")),
+        ({"shift": 0.1}, ("shift", "0.1")),
+        ({"mirror": 0.5}, ("mirror", "0.5")),
+        ({"tail_averaging": 0.25}, ("tail averaging", "0.25")),
         ({"clip_norm": 1.0}, ("clip norm", "1")),
         ({"patience": 5}, ("early stopping patience", "5")),
         ({"averaging": 0.99}, ("weight averaging", "0.99")),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
+from goodfit.engine.blend import Blend
 from goodfit.engine.losses import FOR_CLASSES, FOR_NUMBERS, Loss
 from goodfit.engine.slopes import slopes
 
@@ -45,6 +46,23 @@ def test_slopes_are_those_of_autograd(loss, smoothing, lead):
     found_KNO = slopes(loss, scores_KON, y_KN, smoothing_K1=smoothing_K1).transpose(1, 2)
     torch.testing.assert_close(found_KNO, expected_KNO, rtol=1e-11, atol=1e-15)
     assert torch.equal(scores_KON.transpose(1, 2), before_KNO)
+
+
+@pytest.mark.parametrize("smoothing", [None, (0.0, 0.1, 0.6)], ids=["plain", "smoothed"])
+@pytest.mark.parametrize("loss", LOSSES, ids=lambda loss: f"{loss.name} {loss.kind} {loss.class_weights}")
+def test_slopes_of_a_blend_are_those_of_autograd(loss, smoothing):
+    scores_KNO, y_KN = rows_of(loss)
+    smoothing_K1 = None if smoothing is None else torch.tensor(smoothing, dtype=torch.float64).unsqueeze(1)
+    share_K1 = torch.tensor([[1.0], [0.5], [0.8]], dtype=torch.float64)
+    blend = Blend(own_KN=y_KN, other_KN=y_KN.flip(1), share_K1=share_K1)
+    leaf_KNO = scores_KNO.clone().requires_grad_()
+    loss_KN = loss.rows(leaf_KNO, blend, smoothing_K1=smoothing_K1)
+    (expected_KNO,) = torch.autograd.grad(loss_KN.mean(-1).sum(), leaf_KNO)
+    scores_KON = scores_KNO.transpose(1, 2).contiguous()
+    found_KNO = slopes(loss, scores_KON, blend, smoothing_K1=smoothing_K1).transpose(1, 2)
+    torch.testing.assert_close(found_KNO, expected_KNO, rtol=1e-11, atol=1e-15)
+    only_KON = slopes(loss, scores_KON[:1], y_KN[:1], smoothing_K1=None)
+    assert smoothing or torch.equal(found_KNO[:1].transpose(1, 2), only_KON)
 
 
 def test_large_scores_overflow_nowhere():

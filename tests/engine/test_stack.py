@@ -36,17 +36,20 @@ def assert_same(one, other, *, rtol=1e-9):
 
 
 plans = st.builds(
-    lambda rule, lr, decay, l1, l2, dropout, input_dropout, smoothing, clip, averaging, schedule: make_plan(
-        rule=replace(rule_named(rule, lr=lr), weight_decay=decay),
-        l1=l1,
-        l2=l2,
-        dropout=dropout,
-        input_dropout=input_dropout,
-        label_smoothing=smoothing,
-        clip_norm=clip,
-        averaging=averaging,
-        schedule=schedule,
-        epochs=2,
+    lambda rule, lr, decay, l1, l2, dropout, input_dropout, smoothing, clip, averaging, varied, schedule: (
+        make_plan(
+            rule=replace(rule_named(rule, lr=lr), weight_decay=decay),
+            l1=l1,
+            l2=l2,
+            dropout=dropout,
+            input_dropout=input_dropout,
+            label_smoothing=smoothing,
+            clip_norm=clip,
+            schedule=schedule,
+            **averaging,
+            **varied,
+            epochs=2,
+        )
     ),
     rule=st.sampled_from(RULES),
     lr=st.sampled_from([1e-3, 1e-2]),
@@ -57,7 +60,8 @@ plans = st.builds(
     input_dropout=st.sampled_from([0.0, 0.2]),
     smoothing=st.sampled_from([0.0, 0.1]),
     clip=st.sampled_from([math.inf, 0.05]),
-    averaging=st.sampled_from([0.0, 0.9]),
+    averaging=st.sampled_from([{}, {"averaging": 0.9}, {"tail_averaging": 0.5}]),
+    varied=st.sampled_from([{}, {"mixup": 0.4}, {"input_noise": 0.2}]),
     schedule=st.sampled_from([Cosine(warmup=0.2), InverseSqrt()]),
 )
 

@@ -1,10 +1,13 @@
 from __future__ import annotations
 
 import ast
+import dataclasses
+import runpy
 
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from typer.testing import CliRunner
 
 import goodfit
@@ -53,6 +56,43 @@ def test_a_script_trains_anew_and_predicts_by_what_it_has_learnt(kind, request, 
     here(script, "--train", path, path, "--out", tmp_path / "predictions.csv")
     assert weights.read_bytes() != before
     assert len(pd.read_csv(tmp_path / "predictions.csv")) == len(load_rows(path))
+
+
+VARIED = (("input noise", "0.1"), ("mixup", "0.4"))
+
+
+@pytest.mark.parametrize(
+    ("kind", "words_of_plan"),
+    [
+        ("words", (*VARIED, ("tail averaging", "0.25"))),
+        ("numbers", VARIED),
+        ("images", (*VARIED, ("shift", "0.2"), ("mirror", "0.5"))),
+    ],
+)
+def test_a_script_varies_the_rows_it_learns_from(kind, words_of_plan, request, tmp_path, here):
+    run, path = request.getfixturevalue(kind)
+    fitted = load(run)
+    record = dataclasses.replace(fitted.run, treated_plan=(*fitted.run.treated_plan, *words_of_plan))
+    script, _ = eject(dataclasses.replace(fitted, run=record), tmp_path / "leaves.py")
+    assert ("def moved" in script.read_text()) == (kind == "images")
+    here(script, "--train", path, path, "--out", tmp_path / "predictions.csv")
+    predicted = pd.read_csv(tmp_path / "predictions.csv")
+    assert predicted.notna().all(axis=None)
+    assert len(predicted) == len(load_rows(path))
+
+
+def test_a_script_moves_images_as_the_engine_does(images, tmp_path):
+    run, _ = images
+    fitted = load(run)
+    moves = (*fitted.run.treated_plan, ("shift", "0.25"), ("mirror", "0.5"))
+    record = dataclasses.replace(fitted.run, treated_plan=moves)
+    script, _ = eject(dataclasses.replace(fitted, run=record), tmp_path / "leaves.py")
+    moved = runpy.run_path(str(script))["moved"]
+    image = torch.arange(2 * 4 * 5.0).view(1, 2, 4, 5).repeat(400, 1, 1, 1)
+    padded = np.pad(image[0].numpy(), ((0, 0), (1, 1), (1, 1)), mode="edge")
+    possible = [padded[:, 1 - d : 5 - d, 1 - r : 6 - r] for d in (-1, 0, 1) for r in (-1, 0, 1)]
+    possible = {place.tobytes() for one in possible for place in (one, one[..., ::-1].copy())}
+    assert {one.contiguous().numpy().tobytes() for one in moved(image)} == possible
 
 
 def test_rows_without_a_target_are_left_out_and_strange_labels_are_refused(words, tmp_path, here):

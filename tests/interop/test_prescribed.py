@@ -28,6 +28,10 @@ PLAN = Plan(
     dropout=0.25,
     input_dropout=0.1,
     label_smoothing=0.1,
+    input_noise=0.3,
+    mixup=0.2,
+    shift=0.1,
+    mirror=0.5,
     clip_norm=1.0,
     patience=7,
     averaging=0.99,
@@ -45,7 +49,7 @@ def test_every_number_of_a_plan_is_read_back(record):
     training = training_of(run, members=3)
     for name in (
         "rule", "schedule", "epochs", "batch_size", "l1", "l2", "dropout", "input_dropout", "label_smoothing",
-        "clip_norm", "patience", "averaging",
+        "input_noise", "mixup", "shift", "mirror", "clip_norm", "patience", "averaging", "tail_averaging",
     ):  # fmt: skip
         assert getattr(training, name) == getattr(PLAN, name), name
     assert training.loss == "cross-entropy"
@@ -66,10 +70,16 @@ def test_what_is_switched_off_stays_off(record):
     assert (training.rule, training.schedule, training.folds) == (plain.rule, plain.schedule, 12)
 
 
+def test_an_even_average_is_read_back(record):
+    even = dataclasses.replace(PLAN, averaging=0.0, tail_averaging=0.25)
+    training = training_of(dataclasses.replace(record, treated_plan=even.describe(SIZES)), members=1)
+    assert (training.averaging, training.tail_averaging, training.averages) == (0.0, 0.25, True)
+
+
 def test_a_word_of_another_version_is_kept_apart(record):
-    words = (*PLAN.describe(SIZES), ("mixup", "0.2"))
+    words = (*PLAN.describe(SIZES), ("cutmix", "0.2"))
     assert training_of(dataclasses.replace(record, treated_plan=words), members=1).unknown == (
-        ("mixup", "0.2"),
+        ("cutmix", "0.2"),
     )
 
 

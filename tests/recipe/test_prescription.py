@@ -80,3 +80,10 @@ def test_a_near_miss_is_told():
     with pytest.raises(PlanError) as refused:
         Prescription(steps=(("drop-out", 0.1),))
     assert "did you mean 'dropout'?" in refused.value.fix
+
+
+def test_what_cannot_be_applied_to_the_data_is_left_out():
+    prescription = Prescription(steps=(("shift", 0.1), ("mixup", 0.2)))
+    (whole,) = prescription.remedies("testing", without={"shift"})
+    assert whole.parts == (("mixup", 0.2),)
+    assert prescription.remedies("testing", without={"shift", "mixup"}) == ()

@@ -26,10 +26,17 @@ EXPANDED = replace(BARE, inputs="expanded")
 REGULARISED = replace(
     BARE,
     **{"l1": 0.1, "l2": 0.2, "dropout": 0.3, "input_dropout": 0.4, "label_smoothing": 0.5},
+    **{"input_noise": 0.1, "mixup": 0.2, "shift": 0.3, "mirror": 0.4},
     rule=replace(BARE.rule, weight_decay=0.6),
 )
 GIVEN = replace(BARE, network=Given(factory=nn.Linear))
-PATIENTS = {"plain-inputs": EXPANDED, "unregularised": REGULARISED, "plain-output": GIVEN}
+SCALED = replace(BARE, inputs="scaled")
+PATIENTS = {
+    "plain-inputs": EXPANDED,
+    "unregularised": REGULARISED,
+    "plain-output": GIVEN,
+    "input-noise": SCALED,
+}
 
 EDITS = {
     "relu": {"network.activation": "relu", "network.initialisation": "he"},
@@ -62,7 +69,10 @@ EDITS = {
     "longer": {"epochs": 60},
     "plain-output": {"network.plain_output": True},
     "unregularised": {
-        **dict.fromkeys(("l1", "l2", "dropout", "input_dropout", "label_smoothing", "rule.weight_decay"), 0.0)
+        **dict.fromkeys(
+            ("l1", "l2", "dropout", "input_dropout", "label_smoothing", "rule.weight_decay"), 0.0
+        ),
+        **dict.fromkeys(("input_noise", "mixup", "shift", "mirror"), 0.0),
     },
     "early-stopping": {"patience": 4},
     "dropout": {"dropout": 0.25},
@@ -74,6 +84,11 @@ EDITS = {
     "wide-dropout": {"network.widths": (21,) * 5, "dropout": 0.25, "input_dropout": 0.1},
     "label-smoothing": {"label_smoothing": 0.1},
     "averaging": {"averaging": 0.99},
+    "tail-averaging": {"tail_averaging": 0.25},
+    "input-noise": {"input_noise": 0.1},
+    "mixup": {"mixup": 0.2},
+    "shift": {"shift": 0.1},
+    "mirror": {"mirror": 0.5},
     "plain-inputs": {"inputs": "scaled"},
     "smaller": {"network.widths": (8,) * 5},
     "fewer-layers": {"network.widths": (16,) * 3},
@@ -207,6 +222,20 @@ def test_skips_are_offered_only_where_two_layers_are_equally_wide(widths, skips)
     plan = replace(BARE, network=MLP(widths=widths))
     skip = next(remedy for remedy in RECIPE if remedy.code == "skip")
     assert (skip.treat(plan, 0.0) != plan) is skips
+
+
+def test_of_two_ways_to_average_the_weights_a_plan_has_one():
+    by_code = {remedy.code: remedy for remedy in RECIPE}
+    decaying, even = (
+        by_code[code].treat(BARE, dose) for code, dose in (("averaging", 0.99), ("tail-averaging", 0.25))
+    )
+    assert by_code["tail-averaging"].treat(decaying, 0.25) == decaying
+    assert by_code["averaging"].treat(even, 0.99) == decaying
+
+
+def test_no_noise_is_added_to_inputs_of_unknown_scale():
+    (remedy,) = (remedy for remedy in RECIPE if remedy.code == "input-noise")
+    assert remedy.treat(BARE, 0.1) == BARE
 
 
 def test_early_stopping_waits_a_share_of_the_epochs_and_never_less_than_three():

@@ -87,3 +87,42 @@ def test_an_interrupt_leaves_the_screen_in_order():
 
 def test_every_kind_of_event_can_be_said(report):
     assert all(say(event).plain for event in events(report))
+
+
+class TestNotebook:
+    """By IPython's own display, as it reaches a notebook's page."""
+
+    @pytest.fixture
+    def shown(self):
+        shell = pytest.importorskip("IPython.core.interactiveshell").InteractiveShell
+        from IPython.core.displaypub import CapturingDisplayPublisher
+
+        before, shell.instance().display_pub = shell.instance().display_pub, CapturingDisplayPublisher()
+        yield shell.instance().display_pub.outputs
+        shell.instance().display_pub = before
+
+    def test_one_line_is_drawn_over_and_what_was_said_stays(self, shown, report):
+        with Progress(Console(force_jupyter=True, width=80)) as progress:
+            for event in events(report):
+                progress(event)
+        lines = [one for one in shown if one.get("transient")]
+        assert len({one["transient"]["display_id"] for one in lines}) == 1
+        assert [bool(one.get("update")) for one in lines] == [False, *[True] * (len(lines) - 1)]
+        drawn = [one["data"]["text/html"] for one in lines]
+        assert any("training the plan as it is" in html for html in drawn)
+        assert "training" not in drawn[-1]  # the line goes away at the end
+        said = "".join(one["data"]["text/html"] for one in shown if not one.get("transient"))
+        assert "GF101 vanishing-gradients" in said
+        assert said.count("helped, kept") == 3
+
+    def test_it_is_not_drawn_more_often_than_can_be_seen(self, shown):
+        with Progress(Console(force_jupyter=True, width=80)) as progress:
+            for i in range(500):
+                progress(Doing(what="training", fraction=i / 500, seconds_left=None))
+        assert len(shown) < 50
+
+
+def test_without_a_console_it_prints_to_standard_output(capsys):
+    with Progress() as progress:
+        progress(Noted(text="3 pixels were dropped"))
+    assert "3 pixels were dropped" in capsys.readouterr().out

@@ -14,6 +14,7 @@ from functools import cached_property
 import torch
 from torch import Tensor, nn
 
+from goodfit.engine.blend import Targets
 from goodfit.engine.losses import Loss
 from goodfit.engine.noise import Streams
 from goodfit.errors import ShapeError
@@ -140,7 +141,7 @@ class Backend(abc.ABC):
     def loss_gradients(
         self,
         batch: Batch,
-        y_KN: Tensor,
+        y_KN: Targets,
         *,
         loss: Loss,
         smoothing_K1: Tensor | None = None,
@@ -150,7 +151,7 @@ class Backend(abc.ABC):
 
         Args:
             batch: The rows.
-            y_KN: Their targets.
+            y_KN: Their targets, or blends of two.
             loss: Which loss.
             smoothing_K1: Share of the target spread evenly over the classes, per candidate.
             dropout: As in :meth:`scores`.

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.func import functional_call, vmap
 
 from goodfit.engine.backend import Batch, Dropout, gradients_of, leaves
+from goodfit.engine.blend import Targets
 from goodfit.engine.drawing import PerCandidate
 from goodfit.engine.losses import Loss
 from goodfit.engine.one_by_one import OneByOne
@@ -51,7 +52,7 @@ class Batched(OneByOne):
     def loss_gradients(
         self,
         batch: Batch,
-        y_KN: Tensor,
+        y_KN: Targets,
         *,
         loss: Loss,
         smoothing_K1: Tensor | None = None,

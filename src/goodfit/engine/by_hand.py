@@ -17,6 +17,7 @@ import torch
 from torch import Tensor
 
 from goodfit.engine.backend import Batch, Dropout
+from goodfit.engine.blend import Targets
 from goodfit.engine.joined import Joined
 from goodfit.engine.losses import Loss
 from goodfit.engine.norms import BatchNorm, LayerNorm
@@ -74,7 +75,7 @@ class ByHand:
     def gradients(
         self,
         batch: Batch,
-        y_KN: Tensor,
+        y_KN: Targets,
         *,
         loss: Loss,
         smoothing_K1: Tensor | None,

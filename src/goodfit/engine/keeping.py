@@ -52,26 +52,37 @@ class BestWeights:
 
 
 class AveragedWeights:
-    r"""An exponential average of each candidate's weights.
+    r"""An average of each candidate's weights: exponential, or even over the end of the training.
 
-    .. math:: \bar w \leftarrow d_t \bar w + (1 - d_t) w, \quad d_t = \min(d, (1 + t) / (10 + t))
+    .. math:: \bar w \leftarrow d_t \bar w + (1 - d_t) w, \quad
+        d_t = \min(d, (1 + t) / (10 + t)) \quad \text{or} \quad d_t = 1 - 1 / n_t
 
-    The decay grows from small to :math:`d`, so that the average soon forgets the random start.
-    A decay of 0 makes the average the weights themselves.
+    The exponential decay grows from small to :math:`d`, so that the average soon forgets the random start.
+    The even average begins with the share of the training that is its own, and :math:`n_t` is the number of
+    steps since then; before that, and with a decay and a share of 0, it is the weights themselves.
 
     Args:
         flat_KP: The weights to start from.
         decay_K1: Each candidate's :math:`d`.
+        tail_K1: Share of the training, at its end, whose weights each candidate averages evenly.
+        total_steps: Steps of the whole training.
+
+    Reference:
+        Izmailov et al., "Averaging Weights Leads to Wider Optima and Better Generalization", UAI 2018.
     """
 
-    def __init__(self, flat_KP: Tensor, decay_K1: Tensor) -> None:
+    def __init__(self, flat_KP: Tensor, decay_K1: Tensor, *, tail_K1: Tensor, total_steps: int) -> None:
         self.flat_KP, self._decay_K1 = flat_KP.detach().clone(), decay_K1
+        # without a tail the count since its beginning stays 1, and the even average is the last weights
+        self._before_K1 = torch.where(tail_K1 > 0, ((1 - tail_K1) * total_steps).floor(), torch.inf)
 
     def add(self, flat_KP: Tensor, *, count: int) -> None:
         """Take in the weights after step number ``count``."""
         decay_K1 = self._decay_K1.clamp(max=(1 + count) / (10 + count))
-        self.flat_KP = torch.lerp(flat_KP.detach(), self.flat_KP, decay_K1)
+        since_K1 = (count - self._before_K1).clamp_min(1)
+        self.flat_KP = torch.lerp(flat_KP.detach(), self.flat_KP, torch.maximum(decay_K1, 1 - 1 / since_K1))
 
     def keep(self, index_M: Tensor) -> None:
         """Forget the candidates that left."""
         self.flat_KP, self._decay_K1 = self.flat_KP[index_M], self._decay_K1[index_M]
+        self._before_K1 = self._before_K1[index_M]

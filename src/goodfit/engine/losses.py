@@ -15,6 +15,7 @@ import torch
 import torch.nn.functional as F  # noqa: N812  (the name everybody knows)
 from torch import Tensor
 
+from goodfit.engine.blend import Blend, Targets
 from goodfit.engine.contract import Contract, label_rows, place_rows
 from goodfit.engine.scoring import Scoring
 from goodfit.errors import PlanError
@@ -124,14 +125,20 @@ class Loss:
             return (num_classes - 1) / num_classes**2
         return 1.0 if self.name == "squared" else HUBER_AT_ZERO
 
-    def rows(self, scores_KNO: Tensor, y_KN: Tensor, *, smoothing_K1: Tensor | None = None) -> Tensor:
+    def rows(self, scores_KNO: Tensor, y_KN: Targets, *, smoothing_K1: Tensor | None = None) -> Tensor:
         """Loss of every row, shape ``(K, N)``, weighted so that its mean is the loss.
 
         Args:
             scores_KNO: Raw scores.
-            y_KN: Class numbers or standardised targets; ``(1, N)`` serves all candidates.
+            y_KN: Class numbers or standardised targets, or a blend of two; ``(1, N)`` serves all candidates.
             smoothing_K1: Share of the target spread evenly over the classes, per candidate.
         """
+        if isinstance(y_KN, Blend):
+            own_KN, other_KN = (
+                self.rows(scores_KNO, one_KN, smoothing_K1=smoothing_K1)
+                for one_KN in (y_KN.own_KN, y_KN.other_KN)
+            )
+            return torch.lerp(other_KN, own_KN, y_KN.share_K1)
         if self.is_own and self.contract is not None:
             return self.contract.rows(scores_KNO, y_KN)
         if self.kind == "labels":

@@ -6,7 +6,7 @@ and control and treated arms of a trial see the same batches and the same dropou
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor
@@ -46,15 +46,27 @@ class Streams:
         drawn = {seed: int(torch.randint(2**62, (), generator=g)) for seed, g in self._generators.items()}
         return [drawn[seed] for seed in self._seeds]
 
-    def dropout_mask(self, shape: tuple[int, ...], rate_K1: Tensor) -> Tensor:
-        """Draw inverted-dropout masks ``(K, *shape)``: 0 with a candidate's rate, else 1 / (1 - rate)."""
-        masks = torch.empty(len(self._seeds), *shape)
+    def uniform(self, shape: tuple[int, ...]) -> Tensor:
+        """Draw numbers from 0 to below 1, ``(K, *shape)``."""
+        return self._drawn(torch.rand, torch.empty(len(self._seeds), *shape))
+
+    def normal(self, shape: tuple[int, ...], *, dtype: torch.dtype) -> Tensor:
+        """Draw numbers of mean 0 and standard deviation 1, ``(K, *shape)``."""
+        return self._drawn(torch.randn, torch.empty(len(self._seeds), *shape, dtype=dtype))
+
+    def _drawn(self, draw: Callable[..., Tensor], numbers: Tensor) -> Tensor:
+        """Fill in each seed's numbers once, and copy them for its other candidates."""
         first: dict[int, int] = {}
         for place, seed in enumerate(self._seeds):
             if seed in first:
-                masks[place].copy_(masks[first[seed]])
+                numbers[place].copy_(numbers[first[seed]])
             else:
                 first[seed] = place
-                torch.rand(shape, generator=self._generators[seed], out=masks[place])
+                draw(numbers.shape[1:], generator=self._generators[seed], out=numbers[place])
+        return numbers
+
+    def dropout_mask(self, shape: tuple[int, ...], rate_K1: Tensor) -> Tensor:
+        """Draw inverted-dropout masks ``(K, *shape)``: 0 with a candidate's rate, else 1 / (1 - rate)."""
+        masks = self.uniform(shape)
         rate = rate_K1.view(-1, *[1] * len(shape)).to(masks.dtype)
         return masks.ge_(rate).div_(1 - rate).to(rate_K1.dtype)

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from goodfit.engine.backend import Backend, Batch, Dropout, LayerWatcher, gradients_of
+from goodfit.engine.blend import Targets
 from goodfit.engine.drawing import seeded
 from goodfit.engine.losses import Loss
 from goodfit.nets.activations import name_of
@@ -56,7 +57,7 @@ class OneByOne(Backend):
     def loss_gradients(
         self,
         batch: Batch,
-        y_KN: Tensor,
+        y_KN: Targets,
         *,
         loss: Loss,
         smoothing_K1: Tensor | None = None,

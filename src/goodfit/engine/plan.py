@@ -13,7 +13,8 @@ from goodfit.nets.network import Network, Sizes
 from goodfit.rules.base import Rule
 from goodfit.rules.schedules import Constant, Schedule
 
-_SHARES = ("dropout", "input_dropout", "label_smoothing", "averaging")
+_SHARES = ("dropout", "input_dropout", "label_smoothing", "averaging", "tail_averaging", "shift")
+_STRENGTHS = ("mixup", "input_noise")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -35,10 +36,16 @@ class Plan:
         dropout: Share of hidden units silenced at each training step.
         input_dropout: Share of inputs silenced at each training step.
         label_smoothing: Share of the target spread evenly over the classes.
+        input_noise: Standard deviation of the normal noise added to the inputs at each training step.
+        mixup: Both parameters of the Beta distribution of the shares of mixed rows; 0 is off.
+        shift: Largest shift of an image at each training step, as a share of its height and width.
+        mirror: Share of images mirrored left to right at each training step.
         clip_norm: Largest gradient norm; infinity clips nothing.
         patience: Epochs to wait for a better validation loss before stopping, with the best weights
             kept; ``None`` trains to the end.
         averaging: Decay of the exponential average of the weights that is evaluated in their place; 0 is off.
+        tail_averaging: Share of the training, at its end, whose weights are averaged evenly (stochastic
+            weight averaging) and evaluated in the place of the last ones; 0 is off.
         precision: Number type in which a step is computed: ``"float32"`` or ``"bfloat16"``. Weights, updates
             and scores are float32 in both.
         ensemble: Whether the handed-back model is the mean of all seeds rather than one.
@@ -56,21 +63,30 @@ class Plan:
     dropout: float = 0.0
     input_dropout: float = 0.0
     label_smoothing: float = 0.0
+    input_noise: float = 0.0
+    mixup: float = 0.0
+    shift: float = 0.0
+    mirror: float = 0.0
     clip_norm: float = math.inf
     patience: int | None = None
     averaging: float = 0.0
+    tail_averaging: float = 0.0
     precision: Literal["float32", "bfloat16"] = "float32"
     ensemble: bool = False
 
     def __post_init__(self) -> None:
-        for name in ("epochs", "batch_size", "l1", "l2", "clip_norm", *_SHARES):
+        for name in ("epochs", "batch_size", "l1", "l2", "clip_norm", "mirror", *_STRENGTHS, *_SHARES):
             _require(self, name, isinstance(getattr(self, name), Real), "one number for each candidate")
         for name in ("epochs", "batch_size"):
             _require(self, name, getattr(self, name) >= 1, "at least 1")
         for name in ("l1", "l2"):
             _require(self, name, getattr(self, name) >= 0, "at least 0")
+        for name in _STRENGTHS:
+            _require(self, name, 0 <= getattr(self, name) < math.inf, "at least 0, and finite")
         for name in _SHARES:
             _require(self, name, 0 <= getattr(self, name) < 1, "at least 0 and below 1")
+        _require(self, "mirror", 0 <= self.mirror <= 1, "at least 0 and at most 1")
+        _require(self, "tail_averaging", not (self.averaging and self.tail_averaging), "0 beside averaging")
         _require(self, "clip_norm", self.clip_norm > 0, "above 0")
         _require(self, "precision", self.precision in ("float32", "bfloat16"), "float32 or bfloat16")
         _require(self, "patience", self.patience is None or self.patience >= 1, "at least 1 epoch")
@@ -99,9 +115,14 @@ class Plan:
             ("dropout", self.dropout, 0.0),
             ("input dropout", self.input_dropout, 0.0),
             ("label smoothing", self.label_smoothing, 0.0),
+            ("input noise", self.input_noise, 0.0),
+            ("mixup", self.mixup, 0.0),
+            ("shift", self.shift, 0.0),
+            ("mirror", self.mirror, 0.0),
             ("clip norm", self.clip_norm, math.inf),
             ("early stopping patience", self.patience, None),
             ("weight averaging", self.averaging, 0.0),
+            ("tail averaging", self.tail_averaging, 0.0),
             ("precision", self.precision, "float32"),
             ("ensemble", self.ensemble, False),
         ]

@@ -12,10 +12,11 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from goodfit.engine.blend import Blend, Targets
 from goodfit.engine.losses import Loss
 
 
-def slopes(loss: Loss, scores_KON: Tensor, y_KN: Tensor, *, smoothing_K1: Tensor | None = None) -> Tensor:
+def slopes(loss: Loss, scores_KON: Tensor, y_KN: Targets, *, smoothing_K1: Tensor | None = None) -> Tensor:
     r"""Differentiate each candidate's mean loss for its raw scores.
 
     .. math:: \frac{\partial}{\partial s_{n,o}} \frac{1}{N} \sum_n \ell(s_n, y_n),
@@ -24,7 +25,7 @@ def slopes(loss: Loss, scores_KON: Tensor, y_KN: Tensor, *, smoothing_K1: Tensor
     Args:
         loss: Which loss.
         scores_KON: Raw scores, without gradient history; not changed.
-        y_KN: Class numbers or standardised targets; ``(1, N)`` serves all candidates.
+        y_KN: Class numbers or standardised targets, or a blend of two; ``(1, N)`` serves all candidates.
         smoothing_K1: Share of the target spread evenly over the classes, per candidate.
 
     Returns:
@@ -35,6 +36,12 @@ def slopes(loss: Loss, scores_KON: Tensor, y_KN: Tensor, *, smoothing_K1: Tensor
         >>> slopes(loss, torch.tensor([[[3.0, 1.0]]]), torch.tensor([[1.0, 1.0]])).flatten()
         tensor([2., 0.])
     """
+    if isinstance(y_KN, Blend):
+        own_KON, other_KON = (
+            slopes(loss, scores_KON, one_KN, smoothing_K1=smoothing_K1)
+            for one_KN in (y_KN.own_KN, y_KN.other_KN)
+        )
+        return other_KON.lerp_(own_KON, y_KN.share_K1.unsqueeze(-1))
     if loss.kind == "numbers":
         slope_KON = _of_numbers(loss, scores_KON, y_KN)
     elif loss.link == "sigmoid":

@@ -24,10 +24,12 @@ from goodfit.engine.evaluation import Evaluation, Measured
 from goodfit.engine.history import Choice, Ending, History, curve
 from goodfit.engine.keeping import AveragedWeights, BestWeights
 from goodfit.engine.noise import Streams
+from goodfit.engine.plan import Plan
 from goodfit.engine.pool import Pool
 from goodfit.engine.population import check_stack
 from goodfit.engine.probes import PROBE_ROWS, Probes
 from goodfit.engine.reliability import reliability
+from goodfit.engine.variation import Variation
 
 MEASURED_EPOCHS = 50
 """Points of a learning curve; a longer training is measured every few epochs."""
@@ -63,11 +65,10 @@ class Stack:
             purpose: Streams(split.seed, purpose, seeds=seeds)
             for purpose in ("batches", "hidden dropout", "input dropout")
         }
+        dtype, total_steps = self._backend.flat_KP.dtype, self._steps_per_epoch * self._plan.epochs
+        self._variation = Variation(plans, split.seed, seeds=seeds, kind=self._plan.loss.kind, dtype=dtype)
         self._descent = Descent(
-            plans,
-            self._backend.flat_KP,
-            layout=self._backend.layout,
-            total_steps=self._steps_per_epoch * self._plan.epochs,
+            plans, self._backend.flat_KP, layout=self._backend.layout, total_steps=total_steps
         )
         self._evaluation = Evaluation(self._pool, self._backend, self._plan.loss)
         self._probes = Probes(self._backend, *self._evaluation.probe_rows(PROBE_ROWS), loss=self._plan.loss)
@@ -79,8 +80,7 @@ class Stack:
             probe_rows=PROBE_ROWS,
         )
         self._curves = Curves(len(candidates))
-        decay_K1 = self._column([plan.averaging for plan in plans])
-        self._averaged = AveragedWeights(self._backend.flat_KP, decay_K1) if decay_K1.any() else None
+        self._averaged = self._averages(plans, total_steps)
         stops = any(plan.patience is not None for plan in plans)
         self._best = BestWeights(self._backend) if stops else None
         self._trained: dict[int, Trained] = {}
@@ -156,9 +156,10 @@ class Stack:
 
     def _step(self, rows_KN: Tensor, step: int) -> None:
         rows_KB = rows_KN[:, step * self._batch_size : (step + 1) * self._batch_size]
+        batch, y_KB = self._variation.show(self._pool.batch(rows_KB), self._pool.targets(rows_KB))
         grad_KP = self._backend.loss_gradients(
-            self._pool.batch(rows_KB),
-            self._pool.targets(rows_KB),
+            batch,
+            y_KB,
             loss=self._plan.loss,
             smoothing_K1=self._smoothing_K1,
             dropout=self._dropout,
@@ -213,6 +214,7 @@ class Stack:
                 part.keep(index_M)
         for streams in self._streams.values():
             streams.keep(places)
+        self._variation.keep(places)
         self._change_KP = None if self._change_KP is None else self._change_KP[index_M]
         self._seen = self._seen.of(index_M)
         self._read_rates()
@@ -300,6 +302,13 @@ class Stack:
         )
         smoothing_K1 = self._column([plan.label_smoothing for plan in plans])
         self._smoothing_K1 = smoothing_K1 if smoothing_K1.any() else None
+
+    def _averages(self, plans: Sequence[Plan], total_steps: int) -> AveragedWeights | None:
+        decay_K1 = self._column([plan.averaging for plan in plans])
+        tail_K1 = self._column([plan.tail_averaging for plan in plans])
+        if not (decay_K1.any() or tail_K1.any()):
+            return None
+        return AveragedWeights(self._backend.flat_KP, decay_K1, tail_K1=tail_K1, total_steps=total_steps)
 
     def _column(self, numbers: Sequence[float]) -> Tensor:
         return torch.tensor(numbers, dtype=self._backend.flat_KP.dtype).unsqueeze(1)

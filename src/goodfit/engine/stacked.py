@@ -12,6 +12,7 @@ import torch.nn.functional as F  # noqa: N812  (the name everybody knows)
 from torch import Tensor, nn
 
 from goodfit.engine.backend import Backend, Batch, Dropout, LayerWatcher, gradients_of, leaves
+from goodfit.engine.blend import Targets
 from goodfit.engine.by_hand import ByHand
 from goodfit.engine.joined import embed
 from goodfit.engine.losses import Loss
@@ -57,7 +58,7 @@ class Stacked(Backend):
     def loss_gradients(
         self,
         batch: Batch,
-        y_KN: Tensor,
+        y_KN: Targets,
         *,
         loss: Loss,
         smoothing_K1: Tensor | None = None,

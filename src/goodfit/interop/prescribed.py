@@ -17,8 +17,8 @@ SHARES = {"cosine": {"warmup": 0.05}, "warm-up": {"share": 0.1}}
 FEWEST_FOLDS = 8
 KNOWN = (
     "network", "loss", "rule", "lr", "schedule", "epochs", "batch size", "inputs", "weight decay", "L1", "L2",
-    "dropout", "input dropout", "label smoothing", "clip norm", "early stopping patience", "weight averaging",
-    "ensemble", "precision",
+    "dropout", "input dropout", "label smoothing", "input noise", "mixup", "shift", "mirror", "clip norm",
+    "early stopping patience", "weight averaging", "tail averaging", "ensemble", "precision",
 )  # fmt: skip
 
 
@@ -37,9 +37,14 @@ class Training:
         dropout: Share of hidden units silenced.
         input_dropout: Share of inputs silenced.
         label_smoothing: Share of the target spread over the classes.
+        input_noise: Standard deviation of the noise added to the inputs.
+        mixup: Both parameters of the Beta distribution of mixed rows' shares; 0 is off.
+        shift: Largest shift of an image, as a share of its size.
+        mirror: Share of images mirrored.
         clip_norm: Largest norm of the gradient.
         patience: Epochs to wait for a better validation loss; ``None`` trains to the end.
         averaging: Decay of the average of the weights; 0 is off.
+        tail_averaging: Share of the training whose weights are averaged evenly; 0 is off.
         members: Networks whose mean predicts.
         unknown: What the record prescribes beyond this, as (word, value).
     """
@@ -54,11 +59,21 @@ class Training:
     dropout: float = 0.0
     input_dropout: float = 0.0
     label_smoothing: float = 0.0
+    input_noise: float = 0.0
+    mixup: float = 0.0
+    shift: float = 0.0
+    mirror: float = 0.0
     clip_norm: float = math.inf
     patience: int | None = None
     averaging: float = 0.0
+    tail_averaging: float = 0.0
     members: int = 1
     unknown: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def averages(self) -> bool:
+        """Whether an average of the weights is handed over in place of the last ones."""
+        return self.averaging > 0 or self.tail_averaging > 0
 
     @property
     def folds(self) -> int:
@@ -95,8 +110,13 @@ def _read(words: Mapping[str, str], members: int) -> Training:
             ("dropout", "dropout", "0"),
             ("input_dropout", "input dropout", "0"),
             ("label_smoothing", "label smoothing", "0"),
+            ("input_noise", "input noise", "0"),
+            ("mixup", "mixup", "0"),
+            ("shift", "shift", "0"),
+            ("mirror", "mirror", "0"),
             ("clip_norm", "clip norm", "inf"),
             ("averaging", "weight averaging", "0"),
+            ("tail_averaging", "tail averaging", "0"),
         )
     }
     patience = words.get("early stopping patience")

@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 import numpy as np
 import pandas as pd
 import torch
-from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
+from sklearn.base import ClassifierMixin, RegressorMixin
 from sklearn.utils import check_random_state
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted
@@ -21,7 +21,9 @@ from torch import Tensor, nn
 
 from goodfit.data.task import TaskKind
 from goodfit.engine.losses import apply_link
+from goodfit.errors import PlanError
 from goodfit.interop.few_rows import are_too_few, fit_as_it_is
+from goodfit.interop.module_settings import WithModuleSettings
 from goodfit.interop.sklearn_input import checked_pair, checked_rows, value_errors
 from goodfit.nets.given import Given
 from goodfit.procedure.fit import fit as run_recipe
@@ -33,7 +35,7 @@ USUAL_TRAININGS = 64
 """Networks that one ``fit`` may train: work is bounded, not time, so that equal seeds give equal numbers."""
 
 
-class _Estimator(BaseEstimator):
+class _Estimator(WithModuleSettings):
     """What classifier and regressor share: parameters, input checks, the call of the recipe."""
 
     task: ClassVar[TaskKind]
@@ -44,6 +46,7 @@ class _Estimator(BaseEstimator):
         self,
         *,
         model: str | Callable[..., nn.Module] | None = None,
+        module: Callable[..., nn.Module] | None = None,
         hidden: Sequence[int] | None = None,
         activation: str | None = None,
         rule: str | None = None,
@@ -56,8 +59,10 @@ class _Estimator(BaseEstimator):
         max_trainings: int | None = USUAL_TRAININGS,
         num_seeds: int | None = None,
         random_state: Any = 0,
+        **module_settings: Any,
     ) -> None:
         self.model = model
+        self.module = module
         self.hidden = hidden
         self.activation = activation
         self.rule = rule
@@ -70,6 +75,7 @@ class _Estimator(BaseEstimator):
         self.max_trainings = max_trainings
         self.num_seeds = num_seeds
         self.random_state = random_state
+        self._take(module_settings)
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
@@ -91,7 +97,7 @@ class _Estimator(BaseEstimator):
     def _learn(self, rows: pd.DataFrame, targets_N: np.ndarray) -> None:
         targets, seed = pd.Series(targets_N, name="target"), self._seed()
         said: dict[str, Any] = {
-            "model": self.model,
+            "model": self._model(),
             "hidden": None if self.hidden is None else tuple(self.hidden),
             "activation": self.activation,
             "rule": self.rule,
@@ -125,6 +131,12 @@ class _Estimator(BaseEstimator):
         )
         self.run_, self.predictor_ = fitted.run, fitted.predictor
 
+    def _model(self) -> str | Callable[..., nn.Module] | None:
+        made = self._factory()
+        if made is not None and self.model is not None:
+            raise PlanError("model and module are both given", fix="give only one of them")
+        return self.model if made is None else made
+
     def _seed(self) -> int:
         if isinstance(self.random_state, (int, np.integer)):
             return int(self.random_state)
@@ -151,6 +163,9 @@ class GoodfitClassifier(ClassifierMixin, _Estimator):
 
     Args:
         model: The user's own network, ``"FILE.py:FUNCTION"`` or a function of (inputs, outputs).
+        module: Class of the user's own network, in place of ``model``; every further parameter
+            ``module__NAME`` is one of its own, also in searches. It is given the sizes of the data if it
+            has parameters called ``inputs`` and ``outputs``, or open ones before all others.
         hidden: Widths of the hidden layers, in place of ``model``.
         activation: Activation of the hidden layers.
         rule: Update rule.

@@ -165,3 +165,7 @@ class Fitted:
     def predict(self, raw: Any) -> pd.DataFrame:
         """Predict raw rows, as :meth:`Predictor.predict` does."""
         return self.predictor.predict(raw)
+
+    def _repr_html_(self) -> str:
+        """Show the run in a notebook."""
+        return self.run._repr_html_()

@@ -145,6 +145,10 @@ def unsuited_remedies(plan: Plan, split: Split) -> dict[str, str]:
         reasons |= dict.fromkeys(INPUT_REMEDIES, "some inputs are codes or masks")
     if split.task.shape:
         reasons |= dict.fromkeys(("mixup", "shift", "mirror"), "a row has several targets")
+    if len(split.input_shape()) != 3:
+        reasons |= dict.fromkeys(("shift", "mirror"), "rows are no images")
+    if not split.rows("train", plan.inputs).x.is_floating_point():
+        reasons |= dict.fromkeys(("mixup", "input-noise"), "inputs are no numbers to mix or to blur")
     if isinstance(plan.network, Given):
         reachable = plan.network.reachable(sizes_of(plan, split))
         for field, codes in EDITS.items():

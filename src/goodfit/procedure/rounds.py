@@ -154,7 +154,7 @@ class Rounds:
         groups = remedies_for(question, self._find(question), first=self.promising)
         self.promising = ()
         if self.case.prescription is not None:
-            return (self.case.prescription.remedies(question),)
+            return (self.case.prescription.remedies(question, without=self.unsuited),)
         if question == "training" and self.round > 1 and self._longer_epochs():
             return groups[:-1]
         return groups

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import Literal
 
+import goodfit
 from goodfit.diagnosis.finding import Finding
 from goodfit.engine.history import Harness, History
 from goodfit.evidence.references import Reference
@@ -175,3 +176,7 @@ class Run:
     def prescription(self) -> tuple[Verdict, ...]:
         """The proven remedies, in the order they were kept."""
         return tuple(verdict for verdict in self.verdicts if verdict.kept)
+
+    def _repr_html_(self) -> str:
+        """Show the run in a notebook, as :func:`goodfit.card` draws it."""
+        return goodfit.card(self)  # the report lies above this layer; the package's front knows it

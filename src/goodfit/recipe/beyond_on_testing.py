@@ -43,7 +43,30 @@ def _label_smoothing(plan: Plan, dose: float) -> Plan:
 
 
 def _averaging(plan: Plan, dose: float) -> Plan:
-    return plan if plan.averaging >= dose else replace(plan, averaging=dose)
+    return plan if plan.averaging >= dose else replace(plan, averaging=dose, tail_averaging=0.0)
+
+
+def _tail_averaging(plan: Plan, dose: float) -> Plan:
+    if plan.averaging or plan.tail_averaging >= dose:
+        return plan
+    return replace(plan, tail_averaging=dose)
+
+
+def _input_noise(plan: Plan, dose: float) -> Plan:
+    # the numbers of raw inputs have sizes of their own, for which no one strength is right
+    return plan if plan.inputs == "raw" or plan.input_noise >= dose else replace(plan, input_noise=dose)
+
+
+def _mixup(plan: Plan, dose: float) -> Plan:
+    return plan if plan.mixup >= dose else replace(plan, mixup=dose)
+
+
+def _shift(plan: Plan, dose: float) -> Plan:
+    return plan if plan.shift >= dose else replace(plan, shift=dose)
+
+
+def _mirror(plan: Plan, dose: float) -> Plan:
+    return plan if plan.mirror >= dose else replace(plan, mirror=dose)
 
 
 def _ensemble(plan: Plan, dose: float) -> Plan:
@@ -90,6 +113,46 @@ BEYOND_ON_TESTING = (
         sentence="average the weights over the last steps (decay {dose})",
         edit=_averaging,
         doses=(0.99,),
+        source="beyond",
+    ),
+    Remedy(
+        code="tail-averaging",
+        question="testing",
+        sentence="average the weights evenly over the last {dose} of the training",
+        edit=_tail_averaging,
+        doses=(0.25,),
+        source="beyond",
+    ),
+    Remedy(
+        code="input-noise",
+        question="testing",
+        sentence="add normal noise of deviation {dose} to the inputs at each step",
+        edit=_input_noise,
+        doses=(0.1, 0.3),
+        source="beyond",
+    ),
+    Remedy(
+        code="mixup",
+        question="testing",
+        sentence="learn from mixtures of two rows (Beta {dose})",
+        edit=_mixup,
+        doses=(0.2, 1.0),
+        source="beyond",
+    ),
+    Remedy(
+        code="shift",
+        question="testing",
+        sentence="shift every image by up to {dose} of its size at each step",
+        edit=_shift,
+        doses=(0.1, 0.2),
+        source="beyond",
+    ),
+    Remedy(
+        code="mirror",
+        question="testing",
+        sentence="mirror a share of {dose} of the images left to right at each step",
+        edit=_mirror,
+        doses=(0.5,),
         source="beyond",
     ),
     Remedy(

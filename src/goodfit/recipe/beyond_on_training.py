@@ -98,6 +98,10 @@ def unregularised(plan: Plan, dose: float) -> Plan:
         dropout=0.0,
         input_dropout=0.0,
         label_smoothing=0.0,
+        input_noise=0.0,
+        mixup=0.0,
+        shift=0.0,
+        mirror=0.0,
         rule=replace(plan.rule, weight_decay=0.0),
     )
 
@@ -235,7 +239,7 @@ BEYOND_ON_TRAINING = (
     Remedy(
         code="unregularised",
         question="training",
-        sentence="train without penalties, decay and dropout",
+        sentence="train without penalties, decay, dropout and varied rows",
         edit=unregularised,
         source="beyond",
     ),

@@ -6,7 +6,7 @@ import dataclasses
 import difflib
 import functools
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from goodfit.engine.plan import Plan
@@ -46,16 +46,18 @@ class Prescription:
                     f"there is no remedy {code!r}", fix=f"{hint}use one of {', '.join(sorted(_known()))}"
                 )
 
-    def remedies(self, question: str) -> tuple[Remedy, ...]:
+    def remedies(self, question: str, *, without: Collection[str] = ()) -> tuple[Remedy, ...]:
         """Put what the prescription holds for one question into one remedy, to be tried as a whole.
 
         Args:
             question: ``"training"`` or ``"testing"``.
+            without: Codes that cannot be applied to the data at hand.
 
         Returns:
             The one remedy, or nothing if the prescription holds nothing for this question.
         """
-        own = [(_known()[code], dose) for code, dose in self.steps if _known()[code].question == question]
+        steps = [(_known()[code], dose) for code, dose in self.steps if code not in without]
+        own = [(remedy, dose) for remedy, dose in steps if remedy.question == question]
         if not own:
             return ()
 

@@ -47,7 +47,7 @@ def render(run: Run) -> str:
         An HTML page that opens offline, is readable on a phone, and prints.
     """
     return (
-        _pages()
+        pages()
         .get_template("report.html")
         .render(
             run=run,
@@ -101,8 +101,9 @@ def scale_of(effects: Iterable[Interval]) -> Scale:
 
 
 @functools.cache
-def _pages() -> jinja2.Environment:
-    pages = jinja2.Environment(
+def pages() -> jinja2.Environment:
+    """Open the templates; whatever comes from data is escaped and printable."""
+    found = jinja2.Environment(
         loader=jinja2.PackageLoader("goodfit.report"),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
@@ -122,9 +123,9 @@ def _pages() -> jinja2.Environment:
         "count",
         "listed",
     )
-    pages.filters |= {name: getattr(wording, name) for name in names}
-    pages.globals["last_answer"] = wording.last_answer
-    return pages
+    found.filters |= {name: getattr(wording, name) for name in names}
+    found.globals["last_answer"] = wording.last_answer
+    return found
 
 
 def _printable(value: object) -> object:

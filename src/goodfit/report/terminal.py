@@ -1,14 +1,16 @@
 """What a person sees in the terminal while the procedure runs.
 
 One live line says what is being done and how long it will take; above it stays what was answered, found and
-proven. Without a terminal the same sentences come as plain lines, and the live line is left out.
+proven. A notebook shows the same. Without either the same sentences come as plain lines, and the live line is
+left out.
 """
 
 from __future__ import annotations
 
+import importlib
 import time
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 from rich.console import Console
 from rich.live import Live
@@ -33,7 +35,8 @@ class Progress:
     """Tells a console what happens; a :class:`goodfit.procedure.events.Listener`.
 
     Args:
-        console: Where to print. Colour and the live line need it to be a terminal.
+        console: Where to print. Colour and the live line need it to be a terminal or a notebook. By default
+            standard output.
 
     Example:
         >>> with Progress(Console(width=60)) as progress:
@@ -41,21 +44,24 @@ class Progress:
         · column 'id' dropped: every row has its own value
     """
 
-    def __init__(self, console: Console) -> None:
-        self.console = console
+    def __init__(self, console: Console | None = None) -> None:
+        self.console = Console() if console is None else console
         self._doing = Doing(what="starting", fraction=0.0, seconds_left=None)
         self._drawn = 0.0
-        self._live: Live | None = None
+        self._live: Live | _Cell | None = None
         self._spinner = Spinner("dots", style="cyan")
 
     def __enter__(self) -> Self:
-        if self.console.is_terminal:
+        if self.console.is_jupyter:
+            self._live = _Cell(self._status())
+        elif self.console.is_terminal:
             self._live = Live(
                 self._status(),
                 console=self.console,
                 refresh_per_second=REFRESH_PER_SECOND,
                 transient=True,
             )
+        if self._live is not None:
             self._live.start()
         return self
 
@@ -94,6 +100,23 @@ class Progress:
         ahead = Text("" if left is None else f"about {wording.duration(round(max(0.0, left)))} left", "dim")
         line.add_row(self._spinner, bar, Text(printable(self._doing.what), no_wrap=True), ahead)
         return line
+
+
+class _Cell:
+    """One line of a notebook's output that is drawn over; rich's own way there would need widgets."""
+
+    def __init__(self, line: Table) -> None:
+        self._line = line
+        self._shown: Any = None
+
+    def start(self) -> None:
+        self._shown = importlib.import_module("IPython.display").display(self._line, display_id=True)
+
+    def update(self, line: Table) -> None:
+        self._shown.update(line)
+
+    def stop(self) -> None:
+        self._shown.update(Text(""))
 
 
 def say(event: Reference | Answer | Finding | Verdict | Noted | Doing) -> Text:
