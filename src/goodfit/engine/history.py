@@ -117,6 +117,8 @@ class History:
         layers: One entry for each layer with weights, first layer first.
         reliability: Validation rows at the end by how sure the network was, the least sure first; empty
             for numbers.
+        variance_by_row: Variance over validation rows of the difference to the same seed of the control, row
+            by row; ``None`` where no control was set beside it.
         best_epoch: Epoch with the lowest validation loss.
         ending: How the training ended.
         seconds: Share of the population's wall time.
@@ -142,6 +144,7 @@ class History:
     probed_epochs: tuple[int, ...]
     layers: tuple[LayerHistory, ...]
     reliability: tuple[Confidence, ...] = ()
+    variance_by_row: float | None = None
     best_epoch: int
     ending: Ending
     seconds: float
