@@ -19,6 +19,7 @@ from goodfit.watch.uses import LossUse, Place
 MOST_NUMBERS = 65_536
 """Larger batches of answers are not kept."""
 FEWEST_ROWS = 8
+FEWEST_BATCHES = 4
 NUM_LATEST = 4
 TINY = 1e-30
 CLEARLY = 0.02
@@ -48,6 +49,7 @@ class LossNotes:
         self._is_target_distribution: bool | None = None
         self._num_calls = 0
         self._is_checking = False
+        self.summed_rows = 0
 
     def add(self, value: Tensor, output: Tensor, target: Tensor, *, is_training: bool) -> None:
         """Keep the loss, and answers with their targets unless they are many."""
@@ -141,7 +143,24 @@ class LossNotes:
             guess=guess(self.function, targets, is_class_index=self.is_class_index)
             if is_over and self.is_plain and targets.size
             else None,
+            summed_rows=self.summed_rows,
+            apart=_apart(self.answers) if is_over else None,
         )
+
+
+def _apart(answers: Iterable[tuple[Tensor, Tensor]]) -> float | None:
+    """Share of the variance of single targets that lies between batches; ``None`` with few of them."""
+    batches = [
+        target.double().flatten().cpu().numpy()
+        for _, target in answers
+        if target.numel() == len(target) >= FEWEST_ROWS
+    ]
+    if len(batches) < FEWEST_BATCHES:
+        return None
+    every = np.concatenate(batches)
+    total = float(((every - every.mean()) ** 2).sum())
+    between = sum(len(batch) * (batch.mean() - every.mean()) ** 2 for batch in batches)
+    return float(between / total) if 0 < total < math.inf else None
 
 
 def _row_sums(a: Tensor, *, is_log: bool) -> Tensor:
