@@ -51,6 +51,7 @@ class Collector:
         self._objective, self._graphs = ObjectiveNotes(), GraphNotes()
         self._shared_stream: tuple[str, int, Place | None] | None = None
         self._early_schedule: Place | None = None
+        self._scheduled: weakref.WeakSet[Any] = weakref.WeakSet()
         self._num_chased = self._num_looked = 0
         self._is_break_told = False
         self._awaited: set[OptimizerNotes] = set()
@@ -206,7 +207,13 @@ class Collector:
     def scheduled(self, scheduler: Any) -> None:
         """A scheduler is about to step, not for the first time by itself."""
         optimizer = getattr(scheduler, "optimizer", None)
-        if optimizer is not None and self._early_schedule is None and optimizer not in self._optimizers:
+        if optimizer is None or self._early_schedule is not None or optimizer in self._scheduled:
+            return
+        # trainers wrap optimizers: what they share with the one that steps are the parameters
+        held = {id(parameter) for group in optimizer.param_groups for parameter in group["params"]}
+        if any(held & notes.parameter_ids for notes in self._optimizer_notes):
+            self._scheduled.add(optimizer)
+        else:
             self._early_schedule = here()
 
     def loading(self, loader: Any) -> None:
