@@ -203,6 +203,9 @@ class Harness:
         initial_scales: For each layer but the last, the deviation of its fresh weights times the root of
             the inputs of a unit: 0.58 for torch's own start, 1.41 for He's.
         twin_layers: Layers whose units are still copies of each other after learning one batch.
+        output_operation: What made the outputs, such as ``"softmax"``, or ``"addmm"`` for raw scores.
+        share_out_of_reach: Share of the training targets that outputs made so can never equal; ``None`` for
+            classes.
     """
 
     initial_loss: float | None
@@ -232,3 +235,5 @@ class Harness:
     is_normalised: bool = False
     initial_scales: tuple[tuple[str, float], ...] = ()
     twin_layers: tuple[str, ...] = ()
+    output_operation: str | None = None
+    share_out_of_reach: float | None = None

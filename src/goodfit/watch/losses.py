@@ -10,8 +10,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from goodfit.engine.graph import operations
 from goodfit.watch.curve import CourseOf
-from goodfit.watch.graph import operations
 from goodfit.watch.guesses import guess
 from goodfit.watch.kept import KeptBatches
 from goodfit.watch.uses import LossUse, Place

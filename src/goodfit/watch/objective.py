@@ -7,8 +7,8 @@ from collections.abc import Iterable
 
 from torch import Tensor
 
+from goodfit.engine.graph import is_negated
 from goodfit.watch.curve import CourseOf
-from goodfit.watch.graph import is_negated
 from goodfit.watch.places import here
 from goodfit.watch.uses import Place
 
