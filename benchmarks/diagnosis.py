@@ -34,7 +34,7 @@ from goodfit.engine.harness import check_harness
 from goodfit.engine.history import Association, History
 from goodfit.engine.plan import Plan
 from goodfit.engine.relations import matrix
-from goodfit.evidence.arms import train_arms
+from goodfit.evidence.arms import TrainedArm, beside, train_arms
 from goodfit.procedure import examination
 
 QUICK_SEEDS = range(2)
@@ -104,22 +104,26 @@ def _compared(patient: Patient, plan: Plan, split: Split) -> Sequence[Finding]:
     """Train the arms of a trial or an experiment."""
     question = "testing" if patient.by == "rows" else "training"
     seeds = USUAL_SEEDS if patient.by == "rows" else FEW_SEEDS
-    control = _histories(plan, split, seeds)
+    control = _arm(plan, split, seeds)
     if patient.by == "trial":
         arms = {name: _histories(other, split, seeds) for name, other in treated(plan, patient.arms).items()}
-        return experiments.findings(control, arms, question=question)
+        return experiments.findings(control.histories, arms, question=question)
     plans = examination.on_testing if patient.by == "rows" else examination.on_training
     arms = {
-        one.name: _histories(one.plan, one.split, seeds)
+        one.name: beside(control, _arm(one.plan, one.split, seeds))
         for one in plans(plan, split)
         if one.finding.startswith(patient.code)
     }
-    return experiments.findings(control, arms, question=question)
+    return experiments.findings(control.histories, arms, question=question)
 
 
 def _histories(plan: Plan, split: Split, seeds: Sequence[int]) -> tuple[History, ...]:
+    return _arm(plan, split, seeds).histories
+
+
+def _arm(plan: Plan, split: Split, seeds: Sequence[int]) -> TrainedArm:
     (arm,) = train_arms([("as it is", plan)], split, seeds=seeds)
-    return arm.histories
+    return arm
 
 
 def healthy(twin: Twin, seeds: Sequence[int]) -> dict[str, Any]:

@@ -177,6 +177,13 @@ def _harness(code: str, illness: str, make: Make) -> Patient:
     return Patient(code=code, illness=illness, make=make, by="harness")
 
 
+def _ending(last: nn.Module) -> Any:
+    def factory(inputs: int, outputs: int) -> nn.Module:
+        return nn.Sequential(nn.Linear(inputs, 32), nn.Tanh(), nn.Linear(32, outputs), last)
+
+    return factory
+
+
 def _nan(train_x: Tensor, _: Tensor) -> None:
     train_x[0, 0] = torch.nan
 
@@ -203,6 +210,16 @@ BEFORE = (
         "GF008", "the batch's mean taken away", lambda s: (plan(network=Given(factory=Mixing)), digits(s))
     ),
     _harness("GF009", "a layer never called", lambda s: (plan(network=Given(factory=Forgetful)), digits(s))),
+    _harness(
+        "GF010",
+        "softmax at the end, and cross-entropy",
+        lambda s: (plan(network=Given(factory=_ending(nn.Softmax(dim=1)))), digits(s)),
+    ),
+    _harness(
+        "GF013",
+        "ReLU at the end, targets of both signs",
+        lambda s: (plan(network=Given(factory=_ending(nn.ReLU())), loss=NUMBERS), waves(s)),
+    ),
     _harness(
         "GF024",
         "batch-norm and one row a step",

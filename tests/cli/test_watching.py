@@ -6,6 +6,8 @@ import json
 
 import pytest
 
+from goodfit.cli import observing, watching
+
 TRAINING = """
 import sys
 import torch
@@ -118,3 +120,41 @@ def test_a_project_that_cannot_be_read_is_refused(run, scripts, table, said):
     assert (done.code, done.out) == (2, "")
     assert said in done.err
     assert "fix:" in done.err
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("train.py",),
+        ("train.py", "--json", "its own", "-m"),
+        ("-m", "package.train", "--lr", "1"),
+        ("--json", "found.json", "--sarif=found.sarif", "--fail-on", "warning", "train.py"),
+        ("--select=GF010,GF011", "--ignore", "gf004", "-m", "train"),
+        ("--ignore", "--json", "train.py"),
+    ],
+)
+def test_plain_words_are_read_as_the_whole_command_line_reads_them(run, monkeypatch, words):
+    read = []
+    monkeypatch.setattr(watching, "observe", lambda words, **options: read.append((words, options)) or 0)
+    assert run("watch", *words).code == 0
+    ((script, options),) = read
+    given = {key: value for key, value in options.items() if value not in (None, False)}
+    assert observing.plain_words(("watch", *words)) == {"words": script, **given}
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        (),
+        ("fit", "table.csv"),
+        ("watch",),
+        ("watch", "--help"),
+        ("watch", "--fail-on", "info", "train.py"),
+        ("watch", "--jsn", "found.json", "train.py"),
+        ("watch", "--json"),
+        ("watch", "-m"),
+        ("watch", "--", "train.py"),
+    ],
+)
+def test_other_words_are_left_to_the_whole_command_line(words):
+    assert observing.plain_words(words) is None

@@ -51,6 +51,11 @@ ILL: dict[str, tuple[str, dict[str, Any]]] = {
     "one class": ("imbalanced-classes", {"majority_share": 0.97}),
     "a leak": ("sample-leak", {"sample_leak": 0.2}),
     "a layer never called": ("unused-parameters", {"unused_parameters": ("a.weight",) * 5}),
+    "softmax before cross-entropy": ("probabilities-into-loss", {"output_operation": "softmax"}),
+    "ReLU before targets of both signs": (
+        "targets-out-of-reach",
+        {"output_operation": "relu", "share_out_of_reach": 0.5, "majority_share": None},
+    ),
     "one row a step": ("lone-rows", {"batch_size": 1, "has_batch_norm": True}),
     "rows twice": ("repeated-inputs", {"num_train_repeats": 600}),
     "rows in the order of their targets": ("sorted-targets", {"target_order": 0.97}),

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from goodfit.diagnosis.experiments import HALF_THE_ROWS, LARGER_BATCHES, NO_REGULARISATION, findings
+from goodfit.diagnosis.experiments import _gain as gain_of
 from goodfit.engine.history import History, curve
 
 Trained = Callable[..., tuple[History, ...]]
@@ -103,6 +104,55 @@ def test_few_validation_rows_cannot_show_too_few_rows(arm: Arm) -> None:
     few = {"num_validation_rows": 40}
     arms = {HALF_THE_ROWS: arm(1.0, 0.8, num_rows=300, **few)}
     assert codes(arm(1.0, 0.88, **few), arms, "testing") == []
+
+
+def test_a_steep_curve_shows_too_few_rows_where_less_is_missing_than_was_gained(arm: Arm) -> None:
+    half = arm(1.0, 0.78, num_rows=45)
+    (found,) = findings(arm(1.0, 0.9), {HALF_THE_ROWS: half}, question="testing")
+    # by the law 0.1 of 0.22 is left of every doubling
+    assert found.evidence[0].value == pytest.approx(0.1 * 0.12 / 0.22, abs=0.01)
+
+
+def test_a_curve_that_is_nearly_done_is_no_finding(arm: Arm) -> None:
+    assert codes(arm(1.0, 0.985), {HALF_THE_ROWS: arm(1.0, 0.9, num_rows=300)}, "testing") == []
+
+
+def test_rows_that_both_arms_answer_alike_make_a_small_gain_certain(arm: Arm) -> None:
+    control = arm(1.0, 0.84, spread=0.002)
+    half = arm(1.0, 0.8, spread=0.002, num_rows=300)
+    assert codes(control, {HALF_THE_ROWS: half}, "testing") == []
+    for variance, wanted in ((0.05, ["GF205"]), (0.3, [])):
+        known = [dataclasses.replace(history, variance_by_row=variance) for history in half]
+        assert codes(control, {HALF_THE_ROWS: known}, "testing") == wanted
+
+
+@pytest.mark.parametrize("num_rows", [100, 400])
+def test_no_gain_is_seldom_called_one(arm: Arm, num_rows: int) -> None:
+    """Half of the rows serve as well: of networks that answer by chance a hundredth may look better."""
+    template, stream, count = arm(1.0, num_validation_rows=num_rows), np.random.default_rng(0), 0
+    chance_N = stream.uniform(0.5, 1.0, num_rows)
+    for _ in range(600):
+        # rows are other rows each time, harder for one arm or for the other by chance
+        tilt_N = 0.2 * stream.normal(size=num_rows)
+        ways = [np.clip(chance_N + sign * tilt_N, 0, 1) for sign in (-1, 1)]
+        right_SN, other_SN = (stream.random((4, num_rows)) < way_N for way_N in ways)
+        arms = [
+            [
+                dataclasses.replace(
+                    history,
+                    validation_score=curve([scores_N.mean()] * len(history.epochs)),
+                    variance_by_row=variance,
+                )
+                for history, scores_N, variance in zip(template, scores_SN, variances, strict=True)
+            ]
+            for scores_SN, variances in (
+                (right_SN, [None] * 4),
+                (other_SN, (right_SN * 1.0 - other_SN).var(1)),
+            )
+        ]
+        gain, reach = gain_of(arms[1], arms[0], "validation_score")
+        count += gain - reach > 0
+    assert count <= 6
 
 
 def test_scores_that_rise_without_regularisation_show_too_much_of_it(arm: Arm) -> None:

@@ -56,6 +56,8 @@ def test_a_fatal_mistake_is_told_within_five_seconds(tmp_path, code):
         started = time.monotonic()
         told = next((line for line in process.stderr if code in line), "")
         seconds = time.monotonic() - started
+        is_training = process.poll() is None
         process.kill()
     assert code in told
+    assert is_training
     assert seconds < LIMIT

@@ -7,10 +7,10 @@ import pytest
 import torch
 
 from goodfit.engine import probes
+from goodfit.engine.graph import operations
 from goodfit.watch import layers
 from goodfit.watch.comparison import RIDGES, linear_score, neighbours_score, score, truth_of
 from goodfit.watch.curve import MOST_BINS, CourseOf
-from goodfit.watch.graph import operations
 from goodfit.watch.guesses import guess
 from goodfit.watch.networks import inputs_of
 from goodfit.watch.observation import Comparison

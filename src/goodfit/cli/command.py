@@ -15,8 +15,6 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import typer
-
 from goodfit.cli import arguments
 from goodfit.errors import GoodfitError
 from goodfit.report.wording import printable
@@ -37,28 +35,33 @@ Left = Callable[[], float | None]
 
 
 def door(command: Callable[..., int]) -> Callable[..., None]:
-    """Turn what a command returns or raises into an exit code; an error is two lines on standard error."""
+    """Turn what a command returns or raises into an exit code."""
 
     @functools.wraps(command)
     def run(*args: Any, **options: Any) -> None:
-        try:
-            code = command(*args, **options)
-        except GoodfitError as error:
-            code = _refuse(error.message, error.fix)
-        except KeyboardInterrupt:
-            sys.stderr.write("interrupted; nothing was written\n")
-            code = INTERRUPTED
-        except OSError as error:
-            code = _refuse(
-                f"{error.filename or 'a file'}: {error.strerror or error}",
-                "check the path and the space left",
-            )
-        except Exception:
-            traceback.print_exc()
-            code = _refuse("this is a fault in goodfit", "please report it with the lines above")
-        raise typer.Exit(code)
+        import typer
+
+        raise typer.Exit(code_of(command, *args, **options))
 
     return run
+
+
+def code_of(command: Callable[..., int], *args: Any, **options: Any) -> int:
+    """Carry out a command, and say with which exit code it ends; an error is two lines on standard error."""
+    try:
+        return command(*args, **options)
+    except GoodfitError as error:
+        return _refuse(error.message, error.fix)
+    except KeyboardInterrupt:
+        sys.stderr.write("interrupted; nothing was written\n")
+        return INTERRUPTED
+    except OSError as error:
+        return _refuse(
+            f"{error.filename or 'a file'}: {error.strerror or error}", "check the path and the space left"
+        )
+    except Exception:
+        traceback.print_exc()
+        return _refuse("this is a fault in goodfit", "please report it with the lines above")
 
 
 def _refuse(what: str, fix: str) -> int:
@@ -134,6 +137,6 @@ def tell(run: Run, folder: Path, *, page: Path, json: bool) -> None:
     from goodfit.report.summary import summarise
 
     if json:
-        typer.echo(to_json(run, folder=folder))
+        sys.stdout.write(f"{to_json(run, folder=folder)}\n")
     else:
         summarise(run, Console(), folder=folder, page=page)

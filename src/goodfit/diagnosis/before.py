@@ -6,6 +6,8 @@ import math
 
 from goodfit.diagnosis.catalogue import CATALOGUE
 from goodfit.diagnosis.finding import Evidence, Finding
+from goodfit.diagnosis.input_scale import LARGEST_INPUT, LARGEST_STD, STD_RATIO
+from goodfit.diagnosis.outputs import probabilities_into_loss, targets_out_of_reach
 from goodfit.diagnosis.rows import repeated_inputs, repeated_rows, sorted_targets
 from goodfit.diagnosis.weights import lone_rows, odd_weights, twin_units
 from goodfit.engine.history import Harness
@@ -13,9 +15,6 @@ from goodfit.engine.history import Harness
 MOST_INITIAL = 8.0
 """Fresh loss over expected loss; healthy networks on two dozen tables had 1.0 to 1.8, and 5.5 once."""
 LEARNT_BATCH = 0.9
-LARGEST_STD = 30.0
-STD_RATIO = 1000.0
-LARGEST_INPUT = 100.0
 MAJORITY = 0.9
 LEAK = 1e-4
 
@@ -39,6 +38,8 @@ def findings(harness: Harness) -> tuple[Finding, ...]:
         imbalanced_classes,
         sample_leak,
         unused_parameters,
+        probabilities_into_loss,
+        targets_out_of_reach,
         lone_rows,
         repeated_inputs,
         sorted_targets,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from scipy.stats import binomtest
+from scipy.special import bdtrc
 
 from goodfit.diagnosis import measures
 from goodfit.diagnosis.catalogue import CATALOGUE
@@ -120,7 +120,8 @@ def shifted_validation(harness: Harness) -> Finding | None:
 
 
 def _is_above(count: int, num_rows: int, share: float) -> bool:
-    return bool(binomtest(count, num_rows, min(share, 1.0), alternative="greater").pvalue < SURE)
+    """Whether so many of the rows, or more, are too many for chance, by the binomial distribution."""
+    return bool(bdtrc(count - 1, num_rows, min(share, 1.0)) < SURE)
 
 
 def _highest(found: Association) -> float:

@@ -5,10 +5,13 @@ Letters: K candidates, U units, F numbers of a unit.
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor, nn
 
 from goodfit.engine.backend import Backend
+from goodfit.engine.graph import operations
 from goodfit.tensors import views
 
 NORMS = (nn.modules.batchnorm._BatchNorm, nn.LayerNorm, nn.GroupNorm, nn.RMSNorm)
@@ -17,6 +20,26 @@ FINENESS = 1e-4
 """Units nearer to each other than this, as a share of the largest weight, are copies."""
 MOST_DISTINCT = 0.25
 """Recurrent layers have four gates of different kinds, so that even there all units of a gate are alike."""
+
+
+REACH = {"sigmoid": (0.0, 1.0), "softmax": (0.0, 1.0), "relu": (0.0, math.inf), "tanh": (-1.0, 1.0)}
+"""Bounds of what an operation can answer."""
+
+
+def output_operation(scores: Tensor) -> str | None:
+    """Name the operation that made the outputs, or the layer with weights before them.
+
+    Example:
+        >>> output_operation(torch.softmax(torch.ones(2, 3, requires_grad=True), dim=1))
+        'softmax'
+    """
+    return next(iter(operations(scores)), None)
+
+
+def share_out_of_reach(operation: str | None, y_N: Tensor) -> float:
+    """Share of the targets that an operation can never answer."""
+    low, high = REACH.get(operation or "", (-math.inf, math.inf))
+    return float(((y_N < low) | (y_N > high)).double().mean())
 
 
 def initial_scales(module: nn.Module) -> tuple[tuple[str, float], ...]:

@@ -13,7 +13,14 @@ from torch import Tensor, nn
 
 from goodfit.data.split import Rows, Split
 from goodfit.engine.backend import Batch
-from goodfit.engine.beginning import has_batch_norm, initial_scales, is_normalised, twin_layers
+from goodfit.engine.beginning import (
+    has_batch_norm,
+    initial_scales,
+    is_normalised,
+    output_operation,
+    share_out_of_reach,
+    twin_layers,
+)
 from goodfit.engine.candidate import Candidate
 from goodfit.engine.construction import build_backend, build_module
 from goodfit.engine.descent import Descent
@@ -45,6 +52,7 @@ def check_harness(plan: Plan, split: Split) -> Harness:
     one_batch = _learn_one_batch(candidates, split, train)
     fresh = build_module(candidates[0], split)
     kind = plan.loss.kind
+    made_by = output_operation(_run(fresh.eval(), train.x[:8], train))
     return Harness(
         initial_loss=_initial_loss(candidates, split, train),
         expected_loss=plan.loss.expected_at_start,
@@ -60,6 +68,8 @@ def check_harness(plan: Plan, split: Split) -> Harness:
         has_batch_norm=has_batch_norm(fresh),
         is_normalised=is_normalised(fresh),
         initial_scales=initial_scales(fresh),
+        output_operation=made_by,
+        share_out_of_reach=share_out_of_reach(made_by, train.y_N) if kind == "numbers" else None,
         **one_batch,
         **_input_facts(train.x, form_of(plan)),
         **dataclasses.asdict(find_repetition(train, validation)),

@@ -117,6 +117,8 @@ class History:
         layers: One entry for each layer with weights, first layer first.
         reliability: Validation rows at the end by how sure the network was, the least sure first; empty
             for numbers.
+        variance_by_row: Variance over validation rows of the difference to the same seed of the control, row
+            by row; ``None`` where no control was set beside it.
         best_epoch: Epoch with the lowest validation loss.
         ending: How the training ended.
         seconds: Share of the population's wall time.
@@ -142,6 +144,7 @@ class History:
     probed_epochs: tuple[int, ...]
     layers: tuple[LayerHistory, ...]
     reliability: tuple[Confidence, ...] = ()
+    variance_by_row: float | None = None
     best_epoch: int
     ending: Ending
     seconds: float
@@ -200,6 +203,9 @@ class Harness:
         initial_scales: For each layer but the last, the deviation of its fresh weights times the root of
             the inputs of a unit: 0.58 for torch's own start, 1.41 for He's.
         twin_layers: Layers whose units are still copies of each other after learning one batch.
+        output_operation: What made the outputs, such as ``"softmax"``, or ``"addmm"`` for raw scores.
+        share_out_of_reach: Share of the training targets that outputs made so can never equal; ``None`` for
+            classes.
     """
 
     initial_loss: float | None
@@ -229,3 +235,5 @@ class Harness:
     is_normalised: bool = False
     initial_scales: tuple[tuple[str, float], ...] = ()
     twin_layers: tuple[str, ...] = ()
+    output_operation: str | None = None
+    share_out_of_reach: float | None = None

@@ -92,5 +92,21 @@ def train_arms(
     )
 
 
+def beside(control: TrainedArm, arm: TrainedArm) -> tuple[History, ...]:
+    """Histories of an arm that know how its scores of single validation rows differ from the control's.
+
+    Two networks mostly err on the same rows, so their difference is known far better than either score.
+
+    Args:
+        control: Trained on the same seeds, in the same order.
+        arm: What is set beside it.
+    """
+    variance_S = (arm.scores_SN("testing") - control.scores_SN("testing")).var(axis=1)
+    return tuple(
+        dataclasses.replace(history, variance_by_row=float(variance))
+        for history, variance in zip(arm.histories, variance_S, strict=True)
+    )
+
+
 def _validation_targets(split: Split) -> np.ndarray:
     return split.rows("validation").y_N.numpy()

@@ -15,7 +15,7 @@ from goodfit.engine.candidate import Candidate
 from goodfit.engine.history import Harness, History
 from goodfit.engine.loop import measure_pace
 from goodfit.engine.plan import Plan
-from goodfit.evidence.arms import CONTROL, Question, TrainedArm, train_arms
+from goodfit.evidence.arms import CONTROL, Question, TrainedArm, beside, train_arms
 from goodfit.procedure.case import Case
 from goodfit.procedure.final import with_epochs
 from goodfit.recipe.beyond_on_training import unregularised
@@ -147,7 +147,7 @@ def _carry_out(
         if any(history.ending == "out of time" for history in trained.histories):
             skipped[experiment.finding] = "no time left"
         else:
-            arms[experiment.name] = trained.histories
+            arms[experiment.name] = beside(subject, trained)
     return arms, skipped
 
 

@@ -13,6 +13,8 @@ from goodfit.watch.answers import compare_answers
 from goodfit.watch.cadence import Cadence
 from goodfit.watch.calls import CallNotes
 from goodfit.watch.layers import LayerNotes
+from goodfit.watch.lingering import GraphNotes
+from goodfit.watch.loaders import shared_stream
 from goodfit.watch.losses import LossNotes
 from goodfit.watch.objective import ObjectiveNotes
 from goodfit.watch.observation import Comparison, Nonfinite, Observation
@@ -46,8 +48,10 @@ class Collector:
         self._losses: dict[tuple[object, ...], LossNotes] = {}
         self._parameters, self._layers = ParameterNotes(), LayerNotes()
         self._calls = CallNotes(self._parameters, self._layers)
-        self._objective = ObjectiveNotes()
+        self._objective, self._graphs = ObjectiveNotes(), GraphNotes()
+        self._shared_stream: tuple[str, int, Place | None] | None = None
         self._early_schedule: Place | None = None
+        self._scheduled: weakref.WeakSet[Any] = weakref.WeakSet()
         self._num_chased = self._num_looked = 0
         self._is_break_told = False
         self._awaited: set[OptimizerNotes] = set()
@@ -108,6 +112,9 @@ class Collector:
             self._calls.judged()
         elif self.is_awake:
             self._objective.data_loss = value
+            self._graphs.add(value, step=self.num_steps)
+            if options.get("reduction") == "sum" and output.ndim:
+                notes.summed_rows = max(notes.summed_rows, len(output) if len(output) > 1 else 0)
             notes.look(output, target, place=here())
             if len(output) == len(target):
                 self._calls.take_rows(target)
@@ -162,6 +169,7 @@ class Collector:
     def stepped(self, optimizer: Any) -> None:
         """An optimizer has stepped."""
         notes = self._meet(optimizer)
+        notes.read_rate(optimizer, step=self.num_steps)
         if self.is_awake:
             self._parameters.look()
             notes.stepped()
@@ -199,8 +207,20 @@ class Collector:
     def scheduled(self, scheduler: Any) -> None:
         """A scheduler is about to step, not for the first time by itself."""
         optimizer = getattr(scheduler, "optimizer", None)
-        if optimizer is not None and self._early_schedule is None and optimizer not in self._optimizers:
+        if optimizer is None or self._early_schedule is not None or optimizer in self._scheduled:
+            return
+        # trainers wrap optimizers: what they share with the one that steps are the parameters
+        held = {id(parameter) for group in optimizer.param_groups for parameter in group["params"]}
+        if any(held & notes.parameter_ids for notes in self._optimizer_notes):
+            self._scheduled.add(optimizer)
+        else:
             self._early_schedule = here()
+
+    def loading(self, loader: Any) -> None:
+        """A loader is about to be walked through."""
+        what = shared_stream(loader)
+        if what is not None:
+            self._shared_stream = self._shared_stream or (what, loader.num_workers, here())
 
     def not_seen(self, what: str) -> None:
         """Note what could not be looked at."""
@@ -226,6 +246,10 @@ class Collector:
             unseen=tuple(self._unseen),
             is_over=is_over,
             is_whole=is_whole,
+            is_bare=self._objective.is_bare,
+            num_graphs_kept=self._graphs.num_kept,
+            num_graphs_judged=self._graphs.num_judged,
+            shared_stream=self._shared_stream,
         )
 
     def _nonfinite(self) -> Nonfinite | None:

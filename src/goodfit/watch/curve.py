@@ -8,6 +8,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from goodfit.watch.kept import room_for
+
 MOST_BINS = 512
 MOST_WAITING = 64
 
@@ -19,7 +21,8 @@ class CourseOf:
     """
 
     def __init__(self) -> None:
-        self._waiting: list[Tensor] = []
+        self._waiting = torch.empty(0)
+        self._num_waiting = 0
         self._bins: list[float] = []
         self._part: list[float] = []
         self._per_bin = 1
@@ -28,16 +31,19 @@ class CourseOf:
 
     def add(self, value: Tensor) -> None:
         """Take a value of any shape; its mean counts."""
-        self._waiting.append(value)
-        if len(self._waiting) >= MOST_WAITING:
+        number = (value if value.ndim == 0 else value.float().mean()).detach()
+        if self._waiting.device != number.device or not len(self._waiting):
+            self.settle()
+            self._waiting = room_for(number.float(), MOST_WAITING)
+        self._waiting[self._num_waiting].copy_(number)
+        self._num_waiting += 1
+        if self._num_waiting == MOST_WAITING:
             self.settle()
 
     def settle(self) -> None:
         """Read what was gathered."""
-        if not self._waiting:
-            return
-        waiting, self._waiting = self._waiting, []
-        for number in _numbers(waiting):
+        count, self._num_waiting = self._num_waiting, 0
+        for number in self._waiting[:count].tolist():
             self._take(number)
 
     def _take(self, number: float) -> None:
@@ -58,12 +64,6 @@ class CourseOf:
         """Return the means, the last one of what there was."""
         self.settle()
         return (*self._bins, _mean(self._part)) if self._part else tuple(self._bins)
-
-
-def _numbers(tensors: list[Tensor]) -> list[float]:
-    if all(tensor.ndim == 0 and tensor.device == tensors[0].device for tensor in tensors):
-        return torch.stack([tensor.float() for tensor in tensors]).tolist()
-    return [float(tensor.float().mean()) for tensor in tensors]
 
 
 def _mean(numbers: Sequence[float]) -> float:

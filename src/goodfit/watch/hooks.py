@@ -81,6 +81,7 @@ class Hooks:
         self._wrap(torch, "compile", self._compile)
         self._wrap(nn.Module, "compile", self._compile)
         self._wrap(nn.Module, "train", self._train)
+        self._wrap(torch.utils.data.DataLoader, "__iter__", self._load)
         for switch in (torch.no_grad, torch.inference_mode):
             self._wrap(switch, "__enter__", self._gradients_off)
         for scheduler in SCHEDULERS:
@@ -235,6 +236,14 @@ class Hooks:
             return made
 
         return compile
+
+    def _load(self, original: Any) -> Any:
+        def iterate(loader: Any) -> Any:
+            if loader.num_workers:
+                self._tell(self.collector.loading, loader)
+            return original(loader)
+
+        return iterate
 
     def _schedule(self, original: Any) -> Any:
         def step(scheduler: Any, *arguments: Any, **options: Any) -> Any:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from goodfit.watch import contracts, course, inside, scales, wiring
+from goodfit.watch import batches, contracts, course, inside, rules, scales, wiring
 from goodfit.watch.observation import Observation
 from goodfit.watch.sighting import ORDER, Sighting
 
@@ -32,7 +32,7 @@ def judge(observation: Observation) -> tuple[Sighting, ...]:
         >>> judge(empty)
         ()
     """
-    seen = [*contracts.findings(observation), *wiring.findings(observation)]
+    seen = [found for part in (contracts, wiring, rules, batches) for found in part.findings(observation)]
     if observation.is_over and observation.num_steps:
         seen += [
             *course.findings(observation),

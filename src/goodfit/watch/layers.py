@@ -36,10 +36,9 @@ class LayerNotes:
         """Look at the output of one layer in training."""
         if isinstance(module, RECTIFIERS):
             self._kinds[name] = type(module).__name__
-            units = output.detach().movedim(1, -1) if output.ndim > 3 else output.detach()
-            rows = units.reshape(-1, units.shape[-1]) if output.ndim else units.reshape(1, 1)
-            if rows.shape[1] <= MOST_UNITS:
-                self._alive.setdefault(name, deque(maxlen=NUM_LOOKS)).append((rows > 0).any(0))
+            alive = _largest_of_units(output.detach()) > 0
+            if len(alive) <= MOST_UNITS:
+                self._alive.setdefault(name, deque(maxlen=NUM_LOOKS)).append(alive)
         elif type(module) in BOUNDS:
             low, high = BOUNDS[type(module)]
             near = NEAR_BOUND * (high - low)
@@ -69,3 +68,16 @@ class LayerNotes:
     def _dead_share(self, name: str) -> float:
         alive = [mask for mask in self._alive.get(name, ()) if mask.shape == self._alive[name][-1].shape]
         return 1.0 - float(torch.stack(alive).any(0).float().mean()) if alive else 0.0
+
+
+def _largest_of_units(output: Tensor) -> Tensor:
+    """Largest activation of every unit over rows and places; images have their units second.
+
+    Example:
+        >>> _largest_of_units(torch.tensor([[0.0, 2.0], [0.0, 1.0]]))
+        tensor([0., 2.])
+    """
+    if output.ndim < 2 or not output.numel():
+        return output.reshape(-1)
+    axis = 1 if output.ndim > 3 else output.ndim - 1
+    return output.amax([other for other in range(output.ndim) if other != axis])

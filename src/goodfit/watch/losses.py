@@ -4,23 +4,22 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections import deque
 from collections.abc import Iterable
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from goodfit.engine.graph import operations
 from goodfit.watch.curve import CourseOf
-from goodfit.watch.graph import operations
 from goodfit.watch.guesses import guess
+from goodfit.watch.kept import KeptBatches
 from goodfit.watch.uses import LossUse, Place
 
 MOST_NUMBERS = 65_536
 """Larger batches of answers are not kept."""
-MOST_BATCHES = 64
-MOST_KEPT = 262_144
 FEWEST_ROWS = 8
+FEWEST_BATCHES = 4
 NUM_LATEST = 4
 TINY = 1e-30
 CLEARLY = 0.02
@@ -40,8 +39,7 @@ class LossNotes:
         self.operations: tuple[str, ...] = ()
         self.shapes: tuple[tuple[int, ...], tuple[int, ...]] = ((), ())
         self.course = CourseOf()
-        self.answers: deque[tuple[Tensor, Tensor]] = deque(maxlen=MOST_BATCHES)
-        self.checks: deque[tuple[Tensor, Tensor]] = deque(maxlen=MOST_BATCHES)
+        self.answers, self.checks = KeptBatches(), KeptBatches()
         self.is_class_index = False
         self._low, self._high = math.inf, -math.inf
         self._target_low, self._target_high = math.inf, -math.inf
@@ -51,6 +49,7 @@ class LossNotes:
         self._is_target_distribution: bool | None = None
         self._num_calls = 0
         self._is_checking = False
+        self.summed_rows = 0
 
     def add(self, value: Tensor, output: Tensor, target: Tensor, *, is_training: bool) -> None:
         """Keep the loss, and answers with their targets unless they are many."""
@@ -59,12 +58,8 @@ class LossNotes:
         elif not self._is_checking:
             self._is_checking = True
             self.checks.clear()
-        kept = self.answers if is_training else self.checks
-        size = output.numel()
-        if size <= MOST_NUMBERS:
-            if len(kept) * size > MOST_KEPT:
-                kept.popleft()
-            kept.append((_alone(output), _alone(target)))
+        if output.numel() <= MOST_NUMBERS:
+            (self.answers if is_training else self.checks).add(output, target)
         if is_training:
             self._num_calls += 1
             self.course.add(value.detach())
@@ -109,16 +104,14 @@ class LossNotes:
         kept = [
             (output, target)
             for output, target in (self.answers if is_training else self.checks)
-            if output.ndim > 0 and target.ndim > 0 and len(output) == len(target)
+            if len(output) == len(target)
         ]
         if not kept:
             return None
-        shape = kept[-1][0].shape[1:], kept[-1][1].shape[1:]
-        kept = [pair for pair in kept if (pair[0].shape[1:], pair[1].shape[1:]) == shape]
         if limit is not None:
             ages = itertools.accumulate(len(output) for output, _ in reversed(kept))
             kept = kept[-1 - sum(age < limit for age in ages) :]
-        outputs, targets = (torch.cat([pair[k].detach().cpu() for pair in kept]) for k in (0, 1))
+        outputs, targets = (torch.cat([pair[k] for pair in kept]).cpu() for k in (0, 1))
         return outputs.float().numpy(), targets.float().numpy()
 
     def record(self, *, is_over: bool) -> LossUse:
@@ -150,14 +143,24 @@ class LossNotes:
             guess=guess(self.function, targets, is_class_index=self.is_class_index)
             if is_over and self.is_plain and targets.size
             else None,
+            summed_rows=self.summed_rows,
+            apart=_apart(self.answers) if is_over else None,
         )
 
 
-def _alone(tensor: Tensor) -> Tensor:
-    """Return a tensor that keeps no larger one in memory."""
-    tensor = tensor.detach()
-    is_part = tensor.untyped_storage().nbytes() > 2 * tensor.numel() * tensor.element_size()
-    return tensor.clone() if is_part else tensor
+def _apart(answers: Iterable[tuple[Tensor, Tensor]]) -> float | None:
+    """Share of the variance of single targets that lies between batches; ``None`` with few of them."""
+    batches = [
+        target.double().flatten().cpu().numpy()
+        for _, target in answers
+        if target.numel() == len(target) >= FEWEST_ROWS
+    ]
+    if len(batches) < FEWEST_BATCHES:
+        return None
+    every = np.concatenate(batches)
+    total = float(((every - every.mean()) ** 2).sum())
+    between = sum(len(batch) * (batch.mean() - every.mean()) ** 2 for batch in batches)
+    return float(between / total) if 0 < total < math.inf else None
 
 
 def _row_sums(a: Tensor, *, is_log: bool) -> Tensor:
@@ -169,10 +172,10 @@ def _row_sums(a: Tensor, *, is_log: bool) -> Tensor:
 
 def _spread(answers: Iterable[tuple[Tensor, Tensor]]) -> float | None:
     """Largest spread within one of the latest batches; small batches are taken together."""
-    flats = [output.float().reshape(len(output), -1) for output, _ in answers if output.ndim > 0]
+    flats = [output.float().reshape(len(output), -1) for output, _ in answers]
     latest = [flat for flat in flats[-NUM_LATEST:] if len(flat) >= FEWEST_ROWS]
     if not latest and flats:
-        same = [flat for flat in flats[-FEWEST_ROWS:] if flat.shape[1:] == flats[-1].shape[1:]]
-        latest = [torch.cat(same)] if sum(map(len, same)) >= FEWEST_ROWS else []
+        joined = torch.cat(flats[-FEWEST_ROWS:])
+        latest = [joined] if len(joined) >= FEWEST_ROWS else []
     spreads = [float((std := flat.std(0).max()) / (std + flat.abs().mean() + TINY)) for flat in latest]
     return max(spreads) if spreads and all(map(math.isfinite, spreads)) else None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from typing import Any
 
 import numpy as np
@@ -33,7 +34,9 @@ class NetworkNotes:
         self._evaluations = [0, 0]
         self._evaluation_place: Place | None = None
         self._largest_batch = 0
-        self._rows: dict[bytes, tuple[np.ndarray, np.ndarray]] = {}
+        self._rows: tuple[np.ndarray, np.ndarray] | None = None
+        self._known: set[bytes] = set()
+        self._is_mixed = False
         self._nonfinite = 0
 
     def train(self, *, is_training: bool, num_rows: int) -> None:
@@ -53,23 +56,33 @@ class NetworkNotes:
         """Keep distinct rows of inputs with their targets, until there are enough."""
         if x is None or not x.is_floating_point() or x.ndim < 2 or len(x) != len(target):
             return
-        room = MOST_ROWS - len(self._rows)
-        if room <= 0:
+        room = MOST_ROWS - len(self._known)
+        if room <= 0 or self._is_mixed:
             return
         flat_ND = x.detach()[:room].reshape(min(room, len(x)), -1)
         step = -(-flat_ND.shape[1] // MOST_FEATURES)
         x_ND, t_NT = flat_ND[:, ::step].float().cpu().numpy(), target.detach()[:room].float().cpu().numpy()
         self._nonfinite += int((~np.isfinite(x_ND)).sum())
+        if self._rows is None:
+            # in one piece: rows kept one by one would lie between the script's own tensors
+            self._rows = _room(x_ND), _room(t_NT)
+        self._is_mixed = any(
+            kept.shape[1:] != new.shape[1:] for kept, new in zip(self._rows, (x_ND, t_NT), strict=True)
+        )
+        if self._is_mixed:
+            return
         for row, answer in zip(x_ND, t_NT, strict=True):
-            self._rows.setdefault(hashlib.blake2b(row.tobytes(), digest_size=8).digest(), (row, answer))
+            digest = hashlib.blake2b(row.tobytes(), digest_size=8).digest()
+            if digest not in self._known:
+                self._rows[0][len(self._known)], self._rows[1][len(self._known)] = row, answer
+                self._known.add(digest)
 
     def rows(self) -> tuple[np.ndarray, np.ndarray] | None:
         """Return the kept inputs and targets; ``None`` if there are none of one shape."""
-        shapes = {(row.shape, answer.shape) for row, answer in self._rows.values()}
-        if len(shapes) != 1:
+        if self._rows is None or self._is_mixed:
             return None
-        rows, answers = zip(*self._rows.values(), strict=True)
-        return np.stack(rows), np.stack(answers)
+        x_ND, t_NT = self._rows
+        return x_ND[: len(self._known)], t_NT[: len(self._known)]
 
     def record(self, *, is_over: bool) -> NetworkUse:
         """Freeze what is known; scales of inputs only once the script is over, or if some are no numbers."""
@@ -84,7 +97,7 @@ class NetworkNotes:
             num_evaluations=self._evaluations[0],
             num_evaluations_in_train=self._evaluations[1],
             largest_batch=self._largest_batch,
-            num_rows=len(self._rows),
+            num_rows=len(self._known),
             inputs=inputs_of(kept[0], num_nonfinite=self._nonfinite) if kept else None,
             evaluation_place=self._evaluation_place,
         )
@@ -140,5 +153,17 @@ def _uses_batch(module: nn.Module) -> bool:
 
 
 def is_finite(tensor: Tensor) -> bool:
-    """Whether every number of a tensor is finite."""
-    return not tensor.is_floating_point() or bool(torch.isfinite(tensor).all())
+    """Whether every number of a tensor is finite.
+
+    Example:
+        >>> is_finite(torch.tensor([1.0, float("nan")])), is_finite(torch.ones(2))
+        (False, True)
+    """
+    if not tensor.is_floating_point() or not tensor.numel():
+        return True
+    # the ends are NaN if any number is; asking every number would take as much memory again
+    return all(map(math.isfinite, torch.stack(torch.aminmax(tensor)).tolist()))
+
+
+def _room(batch: np.ndarray) -> np.ndarray:
+    return np.empty((MOST_ROWS, *batch.shape[1:]), dtype=batch.dtype)

@@ -7,8 +7,8 @@ from collections.abc import Iterable
 
 from torch import Tensor
 
+from goodfit.engine.graph import is_negated
 from goodfit.watch.curve import CourseOf
-from goodfit.watch.graph import is_negated
 from goodfit.watch.places import here
 from goodfit.watch.uses import Place
 
@@ -23,7 +23,7 @@ class ObjectiveNotes:
     def __init__(self) -> None:
         self.course = CourseOf()
         self.broken: tuple[int, Place | None] | None = None
-        self._num_negated = 0
+        self._num_negated = self._num_bare = self._num_made = 0
         self._last_read = time.perf_counter()
         self.data_loss: Tensor | None = None
         self.unscaled: Tensor | None = None
@@ -32,6 +32,11 @@ class ObjectiveNotes:
     def is_negated(self) -> bool:
         """Whether the loss was sent backward with its sign turned, more than once."""
         return self._num_negated >= FEWEST_NEGATED
+
+    @property
+    def is_bare(self) -> bool:
+        """Whether most of what was sent backward came from a loss function as it is."""
+        return 2 * self._num_bare > self._num_made
 
     def forget(self) -> None:
         """Let go of the tensors of a step."""
@@ -42,9 +47,12 @@ class ObjectiveNotes:
         if total.numel() != 1:
             return
         # a scaler multiplies losses until they overflow, on purpose
-        self.course.add((total if self.unscaled is None else self.unscaled).detach())
-        if self.data_loss is not None and is_negated(total, self.data_loss):
-            self._num_negated += 1
+        meant = total if self.unscaled is None else self.unscaled
+        self.course.add(meant.detach())
+        if self.data_loss is not None:
+            self._num_negated += is_negated(total, self.data_loss)
+            self._num_bare += meant.grad_fn is self.data_loss.grad_fn
+            self._num_made += 1
 
     def is_to_be_read(self, value: Tensor) -> bool:
         """Whether reading a loss costs next to nothing, or losses have waited long enough."""

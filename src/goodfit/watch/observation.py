@@ -73,6 +73,11 @@ class Observation:
         unseen: What could not be looked at, and why.
         is_over: Whether the script has ended.
         is_whole: Whether it ended by itself, not by an error or an interruption.
+        is_bare: Whether what is sent backward is a loss as its function returned it.
+        num_graphs_kept: Most graphs of earlier steps that were alive at once.
+        num_graphs_judged: Graphs of earlier steps that were looked at then.
+        shared_stream: A generator that several workers of a loader have in the same state, how many they
+            are, and where the loader is used.
     """
 
     num_steps: int
@@ -89,3 +94,7 @@ class Observation:
     unseen: tuple[str, ...]
     is_over: bool
     is_whole: bool
+    is_bare: bool = False
+    num_graphs_kept: int = 0
+    num_graphs_judged: int = 0
+    shared_stream: tuple[str, int, Place | None] | None = None

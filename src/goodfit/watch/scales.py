@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from goodfit.diagnosis.before import LARGEST_INPUT, LARGEST_STD, STD_RATIO
 from goodfit.diagnosis.finding import Severity
+from goodfit.diagnosis.input_scale import LARGEST_INPUT, LARGEST_STD, STD_RATIO
 from goodfit.watch.observation import Observation
 from goodfit.watch.sighting import Sighting, measured, sighting
 from goodfit.watch.standing import is_second, is_unfinished, main_loss

@@ -66,6 +66,8 @@ class LossUse:
         num_calls: How often it was called with gradients.
         curve: Its values over the run, means of equally many calls.
         guess: What the best answer that ignores the inputs would have, in the same units.
+        summed_rows: Most rows of a batch that it was summed over; 0 for means.
+        apart: Share of the targets' variance that lies between batches; ``None`` with too few of them.
     """
 
     function: str
@@ -89,6 +91,8 @@ class LossUse:
     num_calls: int
     curve: Curve
     guess: float | None
+    summed_rows: int = 0
+    apart: float | None = None
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -102,6 +106,12 @@ class OptimizerUse:
         num_judged: Steps of which it is known whether gradients had been cleared before.
         num_stale: Of these, steps that used gradients of an earlier step.
         place: Where it steps.
+        num_twice: Parameters that it holds more than once.
+        num_idle: Steps at the end with a learning rate next to zero, after a larger one.
+        weight_decay: Largest of its groups.
+        num_decayed_vectors: Parameters with one axis under weight decay.
+        num_decayed_matrices: Parameters with more axes under weight decay.
+        is_coupled: Whether an adaptive rule adds weight decay to the gradients.
     """
 
     kind: str
@@ -110,6 +120,12 @@ class OptimizerUse:
     num_judged: int
     num_stale: int
     place: Place | None
+    num_twice: int = 0
+    num_idle: int = 0
+    weight_decay: float = 0.0
+    num_decayed_vectors: int = 0
+    num_decayed_matrices: int = 0
+    is_coupled: bool = False
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
