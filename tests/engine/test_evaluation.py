@@ -57,13 +57,15 @@ def test_rows_in_small_pieces_measure_the_same(loss, monkeypatch):
     whole = looking.measure()
     cuts = []
 
-    def small_pieces(num_rows, *, floats_per_row):
-        cuts.append(num_rows)
-        return row_chunks(num_rows, floats_per_row=1, limit=7)
+    def small_pieces(number, *, floats_per_row, **limits):
+        cuts.append(number)
+        return row_chunks(number, floats_per_row=1, limit=1 if limits else 7)
 
     monkeypatch.setattr(evaluation, "row_chunks", small_pieces)
     pieces = looking.measure()
-    assert cuts == [48, 24]
+    num_candidates = len(whole.train_loss_K)
+    assert num_candidates > 1
+    assert cuts == [48, num_candidates, 24, num_candidates]  # rows for the scores, candidates for the loss
     for name in ("train_loss_K", "train_score_K", "validation_loss_K", "validation_score_K"):
         torch.testing.assert_close(getattr(pieces, name), getattr(whole, name), rtol=1e-12, atol=0)
 

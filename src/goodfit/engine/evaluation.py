@@ -15,6 +15,8 @@ from goodfit.engine.backend import Backend, Batch, row_chunks
 from goodfit.engine.losses import Loss, row_scores
 from goodfit.engine.pool import Pool
 
+NEAR = 200_000
+"""Floats of scores that are judged at once, so that what is made of them stays in the cache."""
 CURVE_ROWS = 2000
 """Rows on which one point of a learning curve is measured; more would cost time and show nothing new."""
 
@@ -105,6 +107,7 @@ class Evaluation:
 
     def __init__(self, pool: Pool, backend: Backend, loss: Loss) -> None:
         self._pool, self._backend, self._loss = pool, backend, loss
+        self._dtype = backend.flat_KP.dtype
 
     @torch.no_grad()
     def measure(self) -> Measured:
@@ -144,16 +147,22 @@ class Evaluation:
         return self._pool.shared(rows_KN[0]) if self._pool.same_rows else self._pool.batch(rows_KN)
 
     def _look(self, rows_KN: Tensor) -> Look:
-        floats = self._backend.num_candidates * self._backend.widest
-        chunks = [
-            self._backend.scores(self._gather(rows_KN[:, rows]))
-            for rows in row_chunks(rows_KN.shape[1], floats_per_row=floats)
-        ]
-        # class weights are relative to all rows of a mean, so the loss must not see one chunk at a time
-        scores_KNO, y_KN = torch.cat(chunks, dim=1), self._pool.targets(rows_KN)
-        predicted_KNO = self._loss.predict(scores_KNO)
-        return Look(
-            predicted_KNO=predicted_KNO,
-            loss_KN=self._loss.rows(scores_KNO, y_KN),
-            score_KN=row_scores(predicted_KNO, y_KN, kind=self._loss.kind),
-        )
+        scores_KON, y_KN = self._scores(rows_KN), self._pool.targets(rows_KN)
+        predicted, loss, score = [], [], []
+        # all rows of a few candidates: class weights are relative to all rows of a mean
+        for own in row_chunks(len(scores_KON), floats_per_row=scores_KON[0].numel(), near=NEAR, fewest=1):
+            scores_KNO = scores_KON[own].transpose(1, 2)
+            predicted.append(self._loss.predict(scores_KNO))
+            loss.append(self._loss.rows(scores_KNO, y_KN[own]))
+            score.append(row_scores(predicted[-1], y_KN[own], kind=self._loss.kind))
+        return Look(predicted_KNO=torch.cat(predicted), loss_KN=torch.cat(loss), score_KN=torch.cat(score))
+
+    def _scores(self, rows_KN: Tensor) -> Tensor:
+        """Compute scores slice by slice, classes before rows, as the loss wants them."""
+        num_candidates, num_rows = rows_KN.shape
+        floats = num_candidates * self._backend.widest
+        scores_KON = torch.empty(num_candidates, self._loss.num_outputs, num_rows, dtype=self._dtype)
+        for rows in row_chunks(num_rows, floats_per_row=floats):
+            seen_KNO = self._backend.scores(self._gather(rows_KN[:, rows]))
+            scores_KON[..., rows].copy_(seen_KNO.transpose(1, 2))
+        return scores_KON

@@ -155,9 +155,9 @@ class Stack:
         return self._pool.rows_of_epoch(order_KN)
 
     def _step(self, rows_KN: Tensor, step: int) -> None:
-        rows_KB = rows_KN[:, step * self._batch_size : (step + 1) * self._batch_size]
+        rows_KB = rows_KN[:, step * self._batch_size : (step + 1) * self._batch_size].contiguous()
         grad_KP = self._backend.loss_gradients(
-            self._pool.batch(rows_KB),
+            self._pool.batch_of_step(rows_KB),
             self._pool.targets(rows_KB),
             loss=self._plan.loss,
             smoothing_K1=self._smoothing_K1,
