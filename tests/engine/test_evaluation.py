@@ -99,3 +99,12 @@ def test_rows_are_cut_so_that_they_stay_near_unless_too_few_would_be_left():
     assert first(10) == slice(0, 100)
     assert first(200) == slice(0, 8)
     assert first(1000) == slice(0, 4)
+
+
+def test_the_start_is_seen_on_rows_from_all_over():
+    looking, *_ = evaluation_of(make_split(), make_plan().loss)
+    few, whole = looking.measure(10), looking.measure()
+    assert few.train.loss_KN.shape[1] == 10  # of 48, every fifth
+    assert few.watched.loss_KN.shape[1] == 8  # of 24, every third
+    torch.testing.assert_close(few.train.loss_KN, whole.train.loss_KN[:, ::5])
+    torch.testing.assert_close(few.watched.loss_KN, whole.watched.loss_KN[:, ::3])

@@ -19,6 +19,8 @@ NEAR = 200_000
 """Floats of scores that are judged at once, so that what is made of them stays in the cache."""
 CURVE_ROWS = 2000
 """Rows on which one point of a learning curve is measured; more would cost time and show nothing new."""
+START_ROWS = 500
+"""Rows for the point before the first step, which tells a blind guess from a wild one and no more."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
@@ -110,11 +112,15 @@ class Evaluation:
         self._dtype = backend.flat_KP.dtype
 
     @torch.no_grad()
-    def measure(self) -> Measured:
-        """Measure one point of every learning curve."""
+    def measure(self, most_rows: int = CURVE_ROWS) -> Measured:
+        """Measure one point of every learning curve.
+
+        Args:
+            most_rows: Of each part; fewer are evenly spread over those that a whole point looks at.
+        """
+        train_KN, watch_KN = self._pool.sample_KN(), self._pool.watch_KN[:, :CURVE_ROWS]
         return Measured(
-            train=self._look(self._pool.sample_KN()),
-            watched=self._look(self._pool.watch_KN[:, :CURVE_ROWS]),
+            train=self._look(_spread(train_KN, most_rows)), watched=self._look(_spread(watch_KN, most_rows))
         )
 
     @torch.no_grad()
@@ -166,3 +172,7 @@ class Evaluation:
             seen_KNO = self._backend.scores(self._gather(rows_KN[:, rows]))
             scores_KON[..., rows].copy_(seen_KNO.transpose(1, 2))
         return scores_KON
+
+
+def _spread(rows_KN: Tensor, most: int) -> Tensor:
+    return rows_KN[:, :: max(1, -(-rows_KN.shape[1] // most))]

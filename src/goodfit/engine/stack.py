@@ -20,7 +20,7 @@ from goodfit.engine.candidate import Candidate, Trained
 from goodfit.engine.construction import build_backend, sizes_of
 from goodfit.engine.curves import Curves
 from goodfit.engine.descent import Descent
-from goodfit.engine.evaluation import Evaluation, Measured
+from goodfit.engine.evaluation import CURVE_ROWS, START_ROWS, Evaluation, Measured
 from goodfit.engine.history import Choice, Ending, History, curve
 from goodfit.engine.keeping import AveragedWeights, BestWeights
 from goodfit.engine.noise import Streams
@@ -170,7 +170,9 @@ class Stack:
 
     def _measure(self, epoch: int) -> None:
         with self._showing(None if self._averaged is None else self._averaged.flat_KP):
-            self._seen = self._evaluation.measure()
+            # the start is handed over by nobody, unless by one who waits for a better point and finds none
+            is_start = epoch == 0 and self._best is None
+            self._seen = self._evaluation.measure(START_ROWS if is_start else CURVE_ROWS)
             improved_K = self._curves.add(epoch, self._seen, self._members)
             if self._best is not None:
                 self._best.remember(improved_K, self._seen)
