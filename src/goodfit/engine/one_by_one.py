@@ -12,6 +12,7 @@ from goodfit.engine.backend import Backend, Batch, Dropout, LayerWatcher, gradie
 from goodfit.engine.drawing import seeded
 from goodfit.engine.losses import Loss
 from goodfit.nets.activations import name_of
+from goodfit.nets.cnn import Convolution
 from goodfit.tensors import views
 
 WEIGHTED = (nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d)
@@ -31,6 +32,9 @@ class OneByOne(Backend):
         super().__init__(modules)
         self._modules = list(modules)
         self._takes_codes = _takes_codes(modules[0])
+        for part in (part for module in modules for part in module.modules()):
+            if isinstance(part, Convolution):
+                part.puts_channels_last = True
         self.refresh()
 
     def keep(self, index_M: Tensor) -> None:
