@@ -33,7 +33,7 @@ from goodfit.engine.probes import Probes
 from goodfit.nets.mlp import MLP
 
 STAGES: tuple[tuple[str, Any, str], ...] = (
-    ("data", Pool, "batch"),
+    ("data", Pool, "batch_of_step"),
     ("data", Pool, "targets"),
     ("data", stack.Stack, "_rows_of_epoch"),
     ("forward", by_hand.Group, "forward"),

@@ -57,13 +57,15 @@ def test_rows_in_small_pieces_measure_the_same(loss, monkeypatch):
     whole = looking.measure()
     cuts = []
 
-    def small_pieces(num_rows, *, floats_per_row):
-        cuts.append(num_rows)
-        return row_chunks(num_rows, floats_per_row=1, limit=7)
+    def small_pieces(number, *, floats_per_row, **limits):
+        cuts.append(number)
+        return row_chunks(number, floats_per_row=1, limit=1 if limits else 7)
 
     monkeypatch.setattr(evaluation, "row_chunks", small_pieces)
     pieces = looking.measure()
-    assert cuts == [48, 24]
+    num_candidates = len(whole.train_loss_K)
+    assert num_candidates > 1
+    assert cuts == [48, num_candidates, 24, num_candidates]  # rows for the scores, candidates for the loss
     for name in ("train_loss_K", "train_score_K", "validation_loss_K", "validation_score_K"):
         torch.testing.assert_close(getattr(pieces, name), getattr(whole, name), rtol=1e-12, atol=0)
 
@@ -97,3 +99,12 @@ def test_rows_are_cut_so_that_they_stay_near_unless_too_few_would_be_left():
     assert first(10) == slice(0, 100)
     assert first(200) == slice(0, 8)
     assert first(1000) == slice(0, 4)
+
+
+def test_the_start_is_seen_on_rows_from_all_over():
+    looking, *_ = evaluation_of(make_split(), make_plan().loss)
+    few, whole = looking.measure(10), looking.measure()
+    assert few.train.loss_KN.shape[1] == 10  # of 48, every fifth
+    assert few.watched.loss_KN.shape[1] == 8  # of 24, every third
+    torch.testing.assert_close(few.train.loss_KN, whole.train.loss_KN[:, ::5])
+    torch.testing.assert_close(few.watched.loss_KN, whole.watched.loss_KN[:, ::3])

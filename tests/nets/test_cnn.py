@@ -97,3 +97,27 @@ def test_what_is_no_image_or_too_small_is_refused_by_shape(inputs):
 def test_an_impossible_structure_is_refused(settings):
     with pytest.raises(PlanError):
         CNN(**settings)
+
+
+@pytest.mark.parametrize("normalisation", [None, "batch"])
+def test_where_channels_lie_changes_neither_scores_nor_gradients(normalisation):
+    sizes = Sizes(inputs=(3, 9, 12), outputs=4)
+    network = CNN(channels=(4, 6), widths=(5,), normalisation=normalisation, activation="maxout")
+    plain, layouts = network.build(sizes).double(), []
+    other = network.build(sizes).double()
+    other.load_state_dict(plain.state_dict())
+    for part in other.convolutions:
+        part.puts_channels_last = True
+        part.pool.register_forward_hook(
+            lambda _part, _inputs, out: layouts.append(
+                out.is_contiguous(memory_format=torch.channels_last) and not out.is_contiguous()
+            )
+        )
+    x = torch.randn(5, 3, 9, 12, dtype=torch.float64)
+    scores, moved = plain(x), other(x)
+    assert all(layouts)
+    torch.testing.assert_close(moved, scores, rtol=1e-9, atol=1e-12)
+    for found in (scores, moved):
+        found.square().sum().backward()
+    for one, same in zip(plain.parameters(), other.parameters(), strict=True):
+        torch.testing.assert_close(same.grad, one.grad, rtol=1e-9, atol=1e-10)

@@ -101,11 +101,13 @@ class NumberScaling:
         """Name every input of a view."""
         kept = [self.names[place] for place in self.kept]
         gaps = [f"{self.names[place]}: missing" for place in self.with_gaps]
+        if inputs != "expanded":  # bins are many, and their names are long to write
+            return tuple(kept + gaps)
         bins = [
             f"{kept[place]}: over {low:.3g}"
             for place, low in zip(self.bin_columns, self.bin_lows, strict=True)
         ]
-        return tuple(kept + gaps + (bins if inputs == "expanded" else []))
+        return tuple(kept + gaps + bins)
 
     def view(self, numbers_ND: np.ndarray, inputs: str, *, origins_D: np.ndarray) -> np.ndarray:
         r"""Make the inputs of one view.

@@ -13,6 +13,7 @@ from goodfit.data.split import Split
 from goodfit.engine.backend import Backend
 from goodfit.engine.batched import Batched
 from goodfit.engine.candidate import Candidate
+from goodfit.engine.drawing import seeded
 from goodfit.engine.history import Way
 from goodfit.engine.one_by_one import OneByOne
 from goodfit.engine.plan import Plan
@@ -45,8 +46,7 @@ def _count(network: Network, sizes: Sizes) -> int:
 
 def build_module(candidate: Candidate, split: Split) -> nn.Module:
     """Build one candidate's network; its initial weights depend on its seed and structure only."""
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(derive(split.seed, "weights", candidate.seed))
+    with seeded(derive(split.seed, "weights", candidate.seed)):
         plan = candidate.plan
         return plan.network.build(
             sizes_of(plan, split), dropout=plan.dropout, input_dropout=plan.input_dropout

@@ -15,8 +15,12 @@ from goodfit.engine.backend import Backend, Batch, row_chunks
 from goodfit.engine.losses import Loss
 from goodfit.engine.pool import Pool
 
+NEAR = 200_000
+"""Floats of scores that are judged at once, so that what is made of them stays in the cache."""
 CURVE_ROWS = 2000
 """Rows on which one point of a learning curve is measured; more would cost time and show nothing new."""
+START_ROWS = 500
+"""Rows for the point before the first step, which tells a blind guess from a wild one and no more."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
@@ -107,11 +111,15 @@ class Evaluation:
         self._pool, self._backend, self._loss = pool, backend, loss
 
     @torch.no_grad()
-    def measure(self) -> Measured:
-        """Measure one point of every learning curve."""
+    def measure(self, most_rows: int = CURVE_ROWS) -> Measured:
+        """Measure one point of every learning curve.
+
+        Args:
+            most_rows: Of each part; fewer are evenly spread over those that a whole point looks at.
+        """
+        train_KN, watch_KN = self._pool.sample_KN(), self._pool.watch_KN[:, :CURVE_ROWS]
         return Measured(
-            train=self._look(self._pool.sample_KN()),
-            watched=self._look(self._pool.watch_KN[:, :CURVE_ROWS]),
+            train=self._look(_spread(train_KN, most_rows)), watched=self._look(_spread(watch_KN, most_rows))
         )
 
     @torch.no_grad()
@@ -155,16 +163,28 @@ class Evaluation:
         return self._pool.shared(rows_KN[0]) if self._pool.same_rows else self._pool.batch(rows_KN)
 
     def _look(self, rows_KN: Tensor) -> Look:
-        floats = self._backend.num_candidates * self._backend.widest
-        chunks = [
-            self._backend.scores(self._gather(rows_KN[:, rows]))
-            for rows in row_chunks(rows_KN.shape[1], floats_per_row=floats)
-        ]
-        # class weights are relative to all rows of a mean, so the loss must not see one chunk at a time
-        scores_KNO, y_KN = torch.cat(chunks, dim=1), self._pool.targets(rows_KN)
-        predicted_KNO = self._loss.predict(scores_KNO)
-        return Look(
-            predicted_KNO=predicted_KNO,
-            loss_KN=self._loss.rows(scores_KNO, y_KN),
-            score_KN=self._loss.score(predicted_KNO, y_KN),
-        )
+        scores_KON, y_KN = self._scores(rows_KN), self._pool.targets(rows_KN)
+        predicted, loss, score = [], [], []
+        # all rows of a few candidates: class weights are relative to all rows of a mean
+        for own in row_chunks(len(scores_KON), floats_per_row=scores_KON[0].numel(), near=NEAR, fewest=1):
+            scores_KNO = scores_KON[own].transpose(1, 2)
+            predicted.append(self._loss.predict(scores_KNO))
+            loss.append(self._loss.rows(scores_KNO, y_KN[own]))
+            score.append(self._loss.score(predicted[-1], y_KN[own]))
+        return Look(predicted_KNO=torch.cat(predicted), loss_KN=torch.cat(loss), score_KN=torch.cat(score))
+
+    def _scores(self, rows_KN: Tensor) -> Tensor:
+        """Compute scores slice by slice, classes before rows, as the loss wants them."""
+        num_candidates, num_rows = rows_KN.shape
+        floats = num_candidates * self._backend.widest
+        scores_KON = torch.empty(num_candidates, 0, num_rows)
+        for rows in row_chunks(num_rows, floats_per_row=floats):
+            seen_KNO = self._backend.scores(self._gather(rows_KN[:, rows]))
+            if not scores_KON.numel():
+                scores_KON = seen_KNO.new_empty(num_candidates, seen_KNO.shape[2], num_rows)
+            scores_KON[..., rows].copy_(seen_KNO.transpose(1, 2))
+        return scores_KON
+
+
+def _spread(rows_KN: Tensor, most: int) -> Tensor:
+    return rows_KN[:, :: max(1, -(-rows_KN.shape[1] // most))]

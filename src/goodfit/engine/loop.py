@@ -10,14 +10,18 @@ import math
 import time
 from collections.abc import Callable, Sequence
 
+import torch
+
 from goodfit.data.split import Split
 from goodfit.engine.candidate import Candidate, Trained
 from goodfit.engine.choice import choose
-from goodfit.engine.construction import num_parameters
+from goodfit.engine.history import Choice
+from goodfit.engine.memory import candidate_floats, is_out_of_memory, most_candidates
 from goodfit.engine.plan import Plan
-from goodfit.engine.population import check_population
+from goodfit.engine.population import check_population, name_of
 from goodfit.engine.stack import Stack
 from goodfit.engine.workers import Job, Workers
+from goodfit.errors import BudgetError
 from goodfit.nets.mlp import MLP
 
 Progress = Callable[[float], None]
@@ -25,8 +29,6 @@ WORTH_CUTTING = 8
 """Candidates for each process from which a stack is cut; smaller ones cost the same whole or cut."""
 LARGE_FLOATS = 300_000
 """Floats of one candidate from which a stack is always cut, if there are hands."""
-STACK_FLOATS = 48_000_000
-"""Floats that one stack may hold in weights, gradients and rule state; more candidates go in waves."""
 
 
 def train(
@@ -40,7 +42,8 @@ def train(
     """Train every candidate and measure it.
 
     Candidates of one structure (:attr:`Plan.structure`) share a stack; the numbers of each are those it
-    would get alone. Stacks too large for memory are cut into waves. Where a stack can be computed in more
+    would get alone. Stacks too large for the memory that is free are cut into waves, and halved where memory
+    runs out all the same; the history says so. Where a stack can be computed in more
     than one way, a few steps of each are measured if there is a deadline, since the clock then decides the
     numbers anyway; without one the choice is the same on every run (:mod:`goodfit.engine.choice`).
 
@@ -57,29 +60,65 @@ def train(
 
     Raises:
         PlanError: Two candidates have the same name, or one has no update rule.
+        BudgetError: Memory does not hold a single candidate.
     """
     check_population(candidates)
-    waves = _waves(candidates, split, hands=1 if workers is None else 1 + workers.count)
+    hands = 1 if workers is None else 1 + workers.count
+    waves = _waves(candidates, split, hands=hands)
     is_timed = deadline < math.inf
     jobs = []
     for number, wave in enumerate(waves):
-        members = [candidates[i] for i in wave]
-        jobs.append((number, members, choose(members, split, measure=is_timed)))
-    clock = _Clock(
-        total=len(candidates), deadline=deadline, hands=1 if workers is None else 1 + workers.count
-    )
+        members = [candidates[i] for i in wave.places]
+        choice = choose(members, split, measure=is_timed)
+        threads = torch.get_num_threads()
+        choice = dataclasses.replace(choice, waves=wave.of, threads=threads, processes=min(hands, len(waves)))
+        jobs.append((number, members, choice))
+    clock = _Clock(total=len(candidates), deadline=deadline, hands=hands)
 
     def run_here(job: Job) -> list[Trained]:
         _, wave, choice = job
         until, report = clock.start(len(wave), progress)
-        return Stack(wave, split, choice).run(deadline=until, progress=report)
+        return _run(wave, split, choice, deadline=until, progress=report)
 
     if workers is None or len(jobs) == 1:
         done = {job[0]: run_here(job) for job in jobs}
     else:
         done = workers.share_out(jobs, run_here, deadline)
-    found = {i: t for number, wave in enumerate(waves) for i, t in zip(wave, done[number], strict=True)}
+    found: dict[int, Trained] = {}
+    for number, wave in enumerate(waves):
+        found |= zip(wave.places, done[number], strict=True)
     return tuple(found[i] for i in range(len(candidates)))
+
+
+def _run(
+    wave: Sequence[Candidate], split: Split, choice: Choice, *, deadline: float, progress: Progress
+) -> list[Trained]:
+    """Train one stack; where memory runs out, one half of it after the other."""
+    try:
+        return Stack(wave, split, choice).run(deadline=deadline, progress=progress)
+    except Exception as error:
+        if not is_out_of_memory(error):
+            raise
+        if len(wave) == 1:
+            raise BudgetError(
+                f"memory does not hold {name_of(wave[0])}: {error}",
+                fix="give a smaller network or batch size, or end what else takes memory",
+            ) from error
+    # here the error is forgotten, and with it the stack that did not fit
+    half, choice = len(wave) // 2, dataclasses.replace(choice, waves=2 * choice.waves)
+    middle = time.monotonic() + (deadline - time.monotonic()) / 2
+    first = _run(wave[:half], split, choice, deadline=middle, progress=lambda share: progress(share / 2))
+    return first + _run(
+        wave[half:], split, choice, deadline=deadline, progress=lambda share: progress((1 + share) / 2)
+    )
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class _Wave:
+    """Candidates that share a stack, by their places, and into how many stacks memory cut their structure."""
+
+    places: list[int]
+    of: int
 
 
 @dataclasses.dataclass(kw_only=True)
@@ -117,7 +156,7 @@ def measure_pace(candidates: Sequence[Candidate], split: Split, *, seconds: floa
     """
     return sum(
         Stack(members, split, choose(members, split, measure=True)).pace(seconds=seconds)
-        for members in ([candidates[i] for i in wave] for wave in _waves(candidates, split, hands=1))
+        for members in ([candidates[i] for i in wave.places] for wave in _waves(candidates, split, hands=1))
     )
 
 
@@ -126,16 +165,11 @@ def fills_the_machine(plan: Plan, split: Split) -> bool:
 
     Such networks cost as much side by side as one after the other.
     """
-    return not isinstance(plan.network, MLP) or _floats(plan, split) >= LARGE_FLOATS
+    return not isinstance(plan.network, MLP) or candidate_floats(plan, split) >= LARGE_FLOATS
 
 
-def _floats(plan: Plan, split: Split) -> int:
-    """Floats that one candidate holds in weights, gradients and rule state."""
-    return 6 * num_parameters(plan, split)
-
-
-def _waves(candidates: Sequence[Candidate], split: Split, *, hands: int) -> list[list[int]]:
-    """Numbers of the candidates of each stack, the largest stack first."""
+def _waves(candidates: Sequence[Candidate], split: Split, *, hands: int) -> list[_Wave]:
+    """Cut the candidates into stacks, the largest first."""
     groups: dict[tuple[object, ...], list[int]] = {}
     for i, candidate in enumerate(candidates):
         groups.setdefault(candidate.plan.structure, []).append(i)
@@ -143,13 +177,13 @@ def _waves(candidates: Sequence[Candidate], split: Split, *, hands: int) -> list
     for members in groups.values():
         # equal rules next to each other, so that each rule is one operation over its rows
         members.sort(key=lambda i: (candidates[i].plan.rule.name, i))
-        floats = _floats(candidates[members[0]].plan, split)
-        size = max(1, STACK_FLOATS // max(1, floats))
-        num_waves = -(-len(members) // size)
+        plan = candidates[members[0]].plan
+        by_memory = num_waves = -(-len(members) // most_candidates(plan, split, hands=hands))
         # a step of small networks costs about the same whole or cut; one of large networks does not
-        fewest = 1 if floats >= LARGE_FLOATS else WORTH_CUTTING
+        fewest = 1 if candidate_floats(plan, split) >= LARGE_FLOATS else WORTH_CUTTING
         if num_waves < hands and len(members) >= hands * fewest:
             num_waves = hands
         size = -(-len(members) // num_waves)
-        waves += [members[start : start + size] for start in range(0, len(members), size)]
-    return sorted(waves, key=len, reverse=True)
+        cuts = [members[start : start + size] for start in range(0, len(members), size)]
+        waves += [_Wave(places=places, of=by_memory) for places in cuts]
+    return sorted(waves, key=lambda wave: len(wave.places), reverse=True)

@@ -222,8 +222,8 @@ def apply_link(scores: Tensor, link: Link) -> Tensor:
         tensor([[0.5000, 0.5000]])
     """
     if link == "softmax":
-        # classes first, as in Loss.rows
-        return scores.movedim(-1, 0).contiguous().softmax(dim=0).movedim(0, -1).contiguous()
+        # classes before rows, as in Loss.rows
+        return scores.transpose(-1, -2).contiguous().softmax(dim=-2).transpose(-1, -2).contiguous()
     if link == "sigmoids":
         return scores.sigmoid()
     if link == "sigmoid" or (link == "shares" and scores.shape[-1] == 1):

@@ -13,6 +13,7 @@ from goodfit.engine.blend import Targets
 from goodfit.engine.drawing import seeded
 from goodfit.engine.losses import Loss
 from goodfit.nets.activations import name_of
+from goodfit.nets.cnn import Convolution
 from goodfit.tensors import views
 
 WEIGHTED = (nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d)
@@ -32,6 +33,9 @@ class OneByOne(Backend):
         super().__init__(modules)
         self._modules = list(modules)
         self._takes_codes = _takes_codes(modules[0])
+        for part in (part for module in modules for part in module.modules()):
+            if isinstance(part, Convolution):
+                part.puts_channels_last = True
         self.refresh()
 
     def keep(self, index_M: Tensor) -> None:
@@ -42,6 +46,7 @@ class OneByOne(Backend):
     def refresh(self) -> None:
         """Point every module's parameters and buffers at its row of the flat buffers."""
         self.flat_KP = self.flat_KP.contiguous()
+        self._grad_KP = torch.empty_like(self.flat_KP)
         for k, module in enumerate(self._modules):
             rows = views(self.flat_KP[k], self.layout)
             for name, parameter in module.named_parameters():
@@ -63,10 +68,22 @@ class OneByOne(Backend):
         smoothing_K1: Tensor | None = None,
         dropout: Dropout | None = None,
     ) -> Tensor:
-        """Differentiate as :meth:`Backend.loss_gradients` says."""
-        found_KP = super().loss_gradients(batch, y_KN, loss=loss, smoothing_K1=smoothing_K1, dropout=dropout)
+        """Differentiate as :meth:`Backend.loss_gradients` says, each candidate forth and back in turn.
+
+        The graph of one network stays in the cache where those of all would not.
+        """
+        seeds = None if dropout is None else dropout.hidden_streams.next_seeds()
+        y_KN = y_KN.expand(self.num_candidates, -1)
+        for k, module in enumerate(self._modules):
+            module.train(dropout is not None)
+            own = slice(k, k + 1)
+            scores_1NO = self._scores_of(k, batch, None if seeds is None else seeds[k]).unsqueeze(0)
+            smoothing = None if smoothing_K1 is None else smoothing_K1[own]
+            loss_1 = loss.rows(scores_1NO, y_KN[own], smoothing_K1=smoothing).mean(-1)
+            found = gradients_of(loss_1, _trainable(module), num_candidates=1)
+            torch.cat([g.flatten() for g in found], out=self._grad_KP[k])
         self._follow()
-        return found_KP
+        return self._grad_KP
 
     @torch.no_grad()
     def _follow(self) -> None:

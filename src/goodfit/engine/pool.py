@@ -13,6 +13,7 @@ from torch import Tensor
 from goodfit.data.split import Rows, Split
 from goodfit.engine.backend import Batch
 from goodfit.engine.candidate import Candidate
+from goodfit.engine.workspace import Workspace
 from goodfit.errors import PlanError
 from goodfit.seeds import numpy_stream
 
@@ -53,6 +54,7 @@ class Pool:
         chosen = torch.from_numpy(generator.permutation(num_learn))
         self._sample_N = chosen[:SAMPLED_ROWS].sort().values
         self._judged_N = chosen[:JUDGED_ROWS].sort().values
+        self._room = Workspace(train.x)
 
     def rows_of_epoch(self, order_KN: Tensor) -> Tensor:
         """Row numbers that each candidate learns from, in the given order."""
@@ -62,6 +64,7 @@ class Pool:
     def keep(self, index_M: Tensor) -> None:
         """Forget the candidates that left."""
         self.learn_KN, self.watch_KN = self.learn_KN[index_M], self.watch_KN[index_M]
+        self._room.clear()
 
     def sample_KN(self) -> Tensor:
         """Row numbers of the training rows on which each candidate's curve is measured."""
@@ -81,6 +84,11 @@ class Pool:
         x, codes = self._gather(rows_KB)
         return Batch(x=x, codes=codes, shared=False)
 
+    def batch_of_step(self, rows_KB: Tensor) -> Batch:
+        """Gather as :meth:`batch` does, where the rows of the last step stood."""
+        x, codes = self._gather(rows_KB, self._room)
+        return Batch(x=x, codes=codes, shared=False)
+
     def targets(self, rows: Tensor) -> Tensor:
         """Gather the targets of rows in any shape."""
         return _take(self.y_N, rows)
@@ -90,12 +98,13 @@ class Pool:
         x, codes = self._gather(rows_N)
         return Batch(x=x, codes=codes, shared=True)
 
-    def _gather(self, rows: Tensor) -> tuple[Tensor, Tensor | None]:
+    def _gather(self, rows: Tensor, room: Workspace | None = None) -> tuple[Tensor, Tensor | None]:
         part = self._parts[0]
         if len(self._parts) == 2 and int(rows[(0,) * rows.dim()]) >= self.num_train:
             # without folds a request lies in one part: nothing is ever joined, and memory holds the data once
             part, rows = self._parts[1], rows - self.num_train
-        return _take(part.x, rows), None if part.codes_NC is None else _take(part.codes_NC, rows)
+        place = None if room is None else room.take("inputs", *rows.shape, *part.x.shape[1:])
+        return _take(part.x, rows, place), None if part.codes_NC is None else _take(part.codes_NC, rows)
 
     def _row_numbers(self, folds: Sequence[tuple[int, int] | None], seed: int) -> tuple[Tensor, Tensor]:
         num_rows = self.num_train + self.num_validation
@@ -120,9 +129,12 @@ class Pool:
         return torch.stack(learn), torch.stack(watch)
 
 
-def _take(stored: Tensor, rows: Tensor) -> Tensor:
+def _take(stored: Tensor, rows: Tensor, place: Tensor | None = None) -> Tensor:
     """Gather whole rows, which ``index_select`` copies in one piece and indexing number by number."""
-    return stored.index_select(0, rows.flatten()).view(*rows.shape, *stored.shape[1:])
+    if place is None:
+        return stored.index_select(0, rows.flatten()).view(*rows.shape, *stored.shape[1:])
+    torch.index_select(stored, 0, rows.flatten(), out=place.flatten(0, rows.dim() - 1))
+    return place
 
 
 def _join(first: Rows, second: Rows) -> Rows:

@@ -20,7 +20,7 @@ from goodfit.engine.candidate import Candidate, Trained
 from goodfit.engine.construction import build_backend, sizes_of
 from goodfit.engine.curves import Curves
 from goodfit.engine.descent import Descent
-from goodfit.engine.evaluation import Evaluation, Measured
+from goodfit.engine.evaluation import CURVE_ROWS, START_ROWS, Evaluation, Measured
 from goodfit.engine.history import Choice, Ending, History, curve
 from goodfit.engine.keeping import AveragedWeights, BestWeights
 from goodfit.engine.noise import Streams
@@ -155,8 +155,8 @@ class Stack:
         return self._pool.rows_of_epoch(order_KN)
 
     def _step(self, rows_KN: Tensor, step: int) -> None:
-        rows_KB = rows_KN[:, step * self._batch_size : (step + 1) * self._batch_size]
-        batch, y_KB = self._variation.show(self._pool.batch(rows_KB), self._pool.targets(rows_KB))
+        rows_KB = rows_KN[:, step * self._batch_size : (step + 1) * self._batch_size].contiguous()
+        batch, y_KB = self._variation.show(self._pool.batch_of_step(rows_KB), self._pool.targets(rows_KB))
         grad_KP = self._backend.loss_gradients(
             batch,
             y_KB,
@@ -171,7 +171,9 @@ class Stack:
 
     def _measure(self, epoch: int) -> None:
         with self._showing(None if self._averaged is None else self._averaged.flat_KP):
-            self._seen = self._evaluation.measure()
+            # the start is handed over by nobody, unless by one who waits for a better point and finds none
+            is_start = epoch == 0 and self._best is None
+            self._seen = self._evaluation.measure(START_ROWS if is_start else CURVE_ROWS)
             improved_K = self._curves.add(epoch, self._seen, self._members)
             if self._best is not None:
                 self._best.remember(improved_K, self._seen)

@@ -18,18 +18,15 @@ from goodfit.engine.joined import embed
 from goodfit.engine.losses import Loss
 from goodfit.engine.norms import NORM_EPS, follow
 from goodfit.engine.pieces import BY_HAND, IN_PLACE
+from goodfit.engine.workspace import Workspace
 from goodfit.nets.activations import apply
 from goodfit.nets.mlp import MLP
-
-COPIED_WEIGHTS = 4_000
-"""Weights of a layer from which putting those of all candidates side by side costs more than it saves."""
 
 
 class Stacked(Backend):
     """Train K multilayer networks for little more than the price of one.
 
-    A layer of all candidates is one ``baddbmm`` over ``(K, N, D) x (K, D, U)``; the first layer of rows
-    that all candidates share is a single product with all their weights side by side, if they are few.
+    A layer of all candidates is one ``baddbmm`` over ``(K, N, D) x (K, D, U)``.
 
     Args:
         network: The structure that the modules were built from.
@@ -49,7 +46,7 @@ class Stacked(Backend):
         """Make leaves of the flat buffer's views again."""
         self.flat_KP = self.flat_KP.contiguous()
         self._parameters = leaves(self.flat_KP, self.layout)
-        self._by_hand = None
+        self._by_hand, self._room = None, Workspace(self.flat_KP)
         if self._network.activation in BY_HAND:
             self._by_hand = ByHand(
                 self._network, self.flat_KP, layout=self.layout, buffers=self.buffers, dtype=self._dtype
@@ -79,12 +76,18 @@ class Stacked(Backend):
     ) -> Tensor:
         """Compute raw scores as :meth:`Backend.scores` says."""
         h = self._inputs(batch, dropout)
+        room = None
+        if not torch.is_grad_enabled() and dropout is None and watcher is None:
+            room = self._room  # nobody will ask for the sums of hidden layers again
         for index, width in enumerate(self._network.widths):
-            a_KNU = self._hidden(h, index, dropout)
+            a_KNU = self._hidden(h, index, dropout, room)
             if watcher is not None:
                 watcher(f"layers.{index}.linear", self._network.activation, a_KNU)
             h = a_KNU + h if self._network.skip and h.shape[-1] == width else a_KNU
-        return self._linear("output", h)
+        weight_KOU, bias_KO = self._parameters["output.weight"], self._parameters["output.bias"]
+        # few outputs, many rows: the product is much faster with the rows last
+        h_KUN = self._for_each(h).transpose(1, 2)
+        return torch.baddbmm(bias_KO.unsqueeze(2), weight_KOU, h_KUN).transpose(1, 2)
 
     def _inputs(self, batch: Batch, dropout: Dropout | None) -> Tensor:
         x = batch.x.flatten(2 - batch.shared)
@@ -101,9 +104,9 @@ class Stacked(Backend):
         tables = [self._parameters[f"embeddings.{i}.weight"] for i in range(self._num_embeddings)]
         return [embed(table_KVE, codes_KNC[..., i]) for i, table_KVE in enumerate(tables)]
 
-    def _hidden(self, h: Tensor, index: int, dropout: Dropout | None) -> Tensor:
+    def _hidden(self, h: Tensor, index: int, dropout: Dropout | None, room: Workspace | None) -> Tensor:
         network, prefix = self._network, f"layers.{index}"
-        z_KNU = self._linear(f"{prefix}.linear", h)
+        z_KNU = self._linear(f"{prefix}.linear", h, room)
         if network.normalisation is not None:
             z_KNU = self._normalise(f"{prefix}.norm", z_KNU, training=dropout is not None)
         if not torch.is_grad_enabled() and network.activation in IN_PLACE:
@@ -114,13 +117,11 @@ class Stacked(Backend):
         a_KNU = apply(network.activation, z_KNU, pieces=network.pieces, slope=slope_K11)
         return a_KNU if dropout is None else dropout.hidden(a_KNU)
 
-    def _linear(self, name: str, h: Tensor) -> Tensor:
+    def _linear(self, name: str, h: Tensor, room: Workspace | None) -> Tensor:
         weight_KUD, bias_KU = self._parameters[f"{name}.weight"], self._parameters[f"{name}.bias"]
-        if h.dim() == 3 or weight_KUD[0].numel() >= COPIED_WEIGHTS:
-            return torch.baddbmm(bias_KU.unsqueeze(1), self._for_each(h), weight_KUD.transpose(1, 2))
-        num_candidates, num_units, _ = weight_KUD.shape
-        z_NKU = F.linear(h, weight_KUD.flatten(0, 1), bias_KU.flatten())
-        return z_NKU.view(-1, num_candidates, num_units).transpose(0, 1)
+        h_KND, num_candidates, num_units = self._for_each(h), *bias_KU.shape
+        place = None if room is None else room.take(name, num_candidates, h_KND.shape[1], num_units)
+        return torch.baddbmm(bias_KU.unsqueeze(1), h_KND, weight_KUD.transpose(1, 2), out=place)
 
     def _normalise(self, name: str, z_KNU: Tensor, *, training: bool) -> Tensor:
         gain_K1U = self._parameters[f"{name}.weight"].unsqueeze(1)

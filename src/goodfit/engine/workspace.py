@@ -35,3 +35,7 @@ class Workspace:
         if key not in self._tensors:
             self._tensors[key] = self._like.new_empty(shape)
         return self._tensors[key]
+
+    def clear(self) -> None:
+        """Let go of all memory, where shapes will be others from now on."""
+        self._tensors.clear()

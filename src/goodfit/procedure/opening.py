@@ -121,6 +121,8 @@ def train_as_it_is(plan: Plan, case: Case, *, num_seeds: int) -> TrainedArm:
     choice = control.histories[0].choice
     if num_seeds > 1 and choice is not None and choice.way == "one by one":
         case.journal.note(f"networks are trained one after the other: {choice.reason}")
+    if choice is not None and choice.waves > 1:
+        case.journal.note(f"memory does not hold all networks at once: they train in {choice.waves} waves")
     case.journal.keep_arm(control, round=1, question="training")
     return control
 

@@ -1,0 +1,97 @@
+"""How much memory a candidate takes in a stack, and how much there is.
+
+Cutting a population into waves changes no candidate's numbers, so that how many there are may depend on what
+is free at the moment.
+"""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+from goodfit.data.split import Split
+from goodfit.engine.construction import num_parameters, sizes_of
+from goodfit.engine.plan import Plan
+
+KEPT_BUFFERS = 6
+"""Numbers for each parameter: the weight, its gradient, two of the rule, the best, the mean."""
+LOOKED_AT_ROWS = 4_000
+"""Rows whose scores and probabilities a look at the curves holds."""
+FLOAT_BYTES = 4
+WORTH_TAKING = 0.5
+"""Share of the free memory that stacks are planned for; estimates leave out what torch keeps to itself."""
+STACK_FLOATS = 48_000_000
+"""Floats that one stack may hold however much is free: larger stacks are not faster."""
+_LIMITS = (
+    ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory.current"),
+    ("/sys/fs/cgroup/memory/memory.limit_in_bytes", "/sys/fs/cgroup/memory/memory.usage_in_bytes"),
+)
+_SAYINGS = ("can't allocate memory", "not enough memory", "out of memory")
+
+
+def candidate_floats(plan: Plan, split: Split) -> int:
+    """Count the floats that one candidate keeps in weights, gradients and the state of its rule."""
+    return KEPT_BUFFERS * num_parameters(plan, split)
+
+
+def candidate_bytes(plan: Plan, split: Split) -> int:
+    """Estimate what a candidate adds to a stack: what it keeps, the rows of a step, the scores of a look."""
+    sizes = sizes_of(plan, split)
+    rows = plan.batch_size * sizes.num_inputs + 3 * LOOKED_AT_ROWS * sizes.outputs
+    return FLOAT_BYTES * (candidate_floats(plan, split) + rows)
+
+
+def most_candidates(plan: Plan, split: Split, *, hands: int) -> int:
+    """Tell how many candidates of a structure a stack may hold, at least one.
+
+    Args:
+        plan: The structure.
+        split: The data.
+        hands: Processes that hold a stack each.
+    """
+    by_size = STACK_FLOATS // max(1, candidate_floats(plan, split))
+    share = WORTH_TAKING * free_bytes() / hands
+    by_memory = math.inf if share == math.inf else share // candidate_bytes(plan, split)
+    return int(max(1, min(by_size, by_memory)))
+
+
+def free_bytes() -> float:
+    """Read how much memory is free, by the machine and by the container; infinity where neither tells."""
+    found = [_of_container(*limit) for limit in _LIMITS]
+    return min([_of_machine(), *found])
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Tell whether an error says that memory was short; torch has no type of its own for it on a CPU.
+
+    Example:
+        >>> is_out_of_memory(RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to ..."))
+        True
+    """
+    if isinstance(error, MemoryError):
+        return True
+    return isinstance(error, RuntimeError) and any(words in str(error) for words in _SAYINGS)
+
+
+def _of_machine() -> float:
+    for line in _read("/proc/meminfo").splitlines():
+        if line.startswith("MemAvailable"):
+            return 1024.0 * int(line.split()[1])
+    return math.inf
+
+
+def _of_container(limit: str, used: str) -> float:
+    most, taken = _number(_read(limit)), _number(_read(used))
+    return math.inf if most is None or taken is None else max(0.0, most - taken)
+
+
+def _number(text: str) -> float | None:
+    """Read a number of bytes; a container without a limit says ``max``."""
+    return float(text) if text.strip().isdigit() else None
+
+
+def _read(path: str) -> str:
+    try:
+        return Path(path).read_text()
+    except OSError:
+        return ""
