@@ -133,7 +133,7 @@ class Rounds:
         """Try one group of remedies after the other: those made for what was found, then the rest."""
         tried = 0
         for remedies in self._groups(question):
-            for rank in treatments(remedies, self.arm.plan, without=self._without()):
+            for rank in self._ranks(remedies, question):
                 for part in self._parts([t for t in rank if self._is_worth_trying(t)]):
                     chosen, seconds = self.costs.affordable(part, self.arm)
                     if not chosen:
@@ -144,6 +144,11 @@ class Rounds:
                     again, seconds = self.costs.affordable(ahead_on_leaving(trial), self.arm)
                     if again:
                         yield self._try_out(again, question, tried=tried - len(again), estimate=seconds)
+
+    def _ranks(self, remedies: Sequence[Remedy], question: Question) -> tuple[tuple[Treatment, ...], ...]:
+        """Treatments at usual doses, then at others; these wait where trials can still be made longer."""
+        ranks = treatments(remedies, self.arm.plan, without=self._without())
+        return ranks[:1] if question == "training" and self._longer_epochs() else ranks
 
     def _groups(self, question: Question) -> tuple[tuple[Remedy, ...], ...]:
         """Remedies for what was found, one group a finding, and all others.
