@@ -101,6 +101,16 @@ def test_an_arm_of_a_long_run_takes_a_smaller_share(pace):
     assert long.epochs == 66  # 2 % of 1000 s
 
 
+def test_trials_in_heats_have_more_seeds_where_their_fewest_epochs_fit(pace, monkeypatch):
+    pace(0.1)  # 15 % of 100 s hold 25 epochs of six networks, 5 % hold 8
+    plan = dataclasses.replace(PLAN, epochs=1000)
+    assert opening.fit_into_budget(plan, case(100), num_seeds=None)[1] == opening.FEW_SEEDS
+    monkeypatch.setattr(opening, "fills_the_machine", lambda plan, split: True)
+    assert opening.fit_into_budget(plan, case(100), num_seeds=None)[1] == opening.SEEDS_OF_HEATS
+    pace(0.4)  # 15 % hold 7 epochs of five networks
+    assert opening.fit_into_budget(plan, case(100), num_seeds=None)[1] == opening.FEW_SEEDS
+
+
 def costs(seconds, **settings):
     return Costs(case=case(seconds), **settings)
 
@@ -140,13 +150,13 @@ def rounds(seconds, *, shortening, epochs=4, in_heats=True):
 
 
 def test_short_trials_are_lengthened_before_what_helps_testing_is_tried(pace):
-    pace(0.2)  # 70 s for trials hold twelve arms of 9 epochs of three networks
+    pace(0.2)  # 70 s for trials hold 48 trainings of 7 epochs
     patient = rounds(100, shortening=0.1)
     assert patient._lengthen("testing")
-    assert patient.arm.plan.epochs == 9
-    assert patient.shortening == pytest.approx(0.1 * 9 / 4)
+    assert patient.arm.plan.epochs == 7
+    assert patient.shortening == pytest.approx(0.1 * 7 / 4)
     assert [member.candidate.seed for member in patient.arm.members] == [0, 1, 2]
-    assert patient.arm.histories[0].epochs[-1] == 9
+    assert patient.arm.histories[0].epochs[-1] == 7
 
 
 def test_trials_are_never_longer_than_the_plan_asks_for(pace):

@@ -81,7 +81,6 @@ EDITS = {
     "l1": {"l1": 1e-3},
     "ensemble": {"ensemble": True},
     "input-dropout": {"input_dropout": 0.1},
-    "wide-dropout": {"network.widths": (21,) * 5, "dropout": 0.25, "input_dropout": 0.1},
     "label-smoothing": {"label_smoothing": 0.1},
     "averaging": {"averaging": 0.99},
     "tail-averaging": {"tail_averaging": 0.25},
@@ -91,14 +90,12 @@ EDITS = {
     "mirror": {"mirror": 0.5},
     "plain-inputs": {"inputs": "scaled"},
     "smaller": {"network.widths": (8,) * 5},
-    "fewer-layers": {"network.widths": (16,) * 3},
 }
 RELATIVE = {"lr-up", "lr-down", "wider", "smaller", "deeper", "longer"}
 """Remedies that change a number by a factor, and so can be taken again."""
 OF_HIDDEN_LAYERS = {
     *("relu", "leaky-relu", "prelu", "maxout", "gelu", "silu", "he-init", "xavier-init"),
-    *("batch-norm", "layer-norm", "skip", "shallower", "wider", "smaller", "fewer-layers", "dropout"),
-    "wide-dropout",
+    *("batch-norm", "layer-norm", "skip", "shallower", "wider", "smaller", "dropout"),
 }
 
 every_remedy = pytest.mark.parametrize("remedy", RECIPE, ids=lambda remedy: remedy.code)
@@ -175,7 +172,7 @@ def test_any_network_can_be_offered_any_remedy(remedy, network):
     treated = remedy.treat(patient, remedy.doses[0])
     assert treated.network.kind == network.kind
     of_layers = {"layer-norm", "skip", "wider", "deeper", "plain-output"}
-    if remedy.code in {"shallower", "smaller", "fewer-layers"}:
+    if remedy.code in {"shallower", "smaller"}:
         assert treated == patient
     elif remedy.code in of_layers:
         assert (treated == patient) == (network.kind != "given")

@@ -10,7 +10,7 @@ import math
 from goodfit.data.split import Split
 from goodfit.engine.candidate import Candidate
 from goodfit.engine.construction import sizes_of
-from goodfit.engine.loop import measure_pace
+from goodfit.engine.loop import fills_the_machine, measure_pace
 from goodfit.engine.losses import Loss
 from goodfit.engine.plan import Plan
 from goodfit.errors import BudgetError
@@ -21,6 +21,8 @@ from goodfit.procedure.case import Case
 from goodfit.procedure.final import with_epochs
 
 NUM_SEEDS = 8
+SEEDS_OF_HEATS = 6
+"""Where most arms of a trial leave after a seed or two, those that stay may have more."""
 FEW_SEEDS = 4
 FEWEST_SEEDS = 3
 """With two seeds no honest test decides anything."""
@@ -93,7 +95,9 @@ def fit_into_budget(plan: Plan, case: Case, *, num_seeds: int | None) -> tuple[P
     pace = _pace(plan, case.split, count)
     if num_seeds is None and usual < pace * plan.epochs:
         # remedies need trials more than trials need seeds
-        count = FEW_SEEDS if most >= pace * fewest * FEW_SEEDS / count else FEWEST_SEEDS
+        choices = (SEEDS_OF_HEATS, FEW_SEEDS) if fills_the_machine(plan, case.split) else (FEW_SEEDS,)
+        fitting = [few for few in choices if most >= pace * fewest * few / count]
+        count = max(fitting, default=FEWEST_SEEDS)
         pace = _pace(plan, case.split, count)
     if 2 * pace > budget.left_for_final():
         raise BudgetError(

@@ -24,8 +24,8 @@ from goodfit.recipe.remedy import Remedy, Treatment
 
 MAX_ROUNDS = 12
 WORTH_LENGTHENING = 1.5
-LONG_ARMS = 12
-"""Arms of all seeds that the time left must hold after trials have been lengthened."""
+LONG_TRAININGS = 48
+"""Trainings that the time left must hold after trials have been lengthened: two rounds in heats."""
 
 
 @dataclasses.dataclass(kw_only=True)
@@ -125,7 +125,8 @@ class Rounds:
         if not self.costs.in_heats or self.shortening == 1:
             return 0
         plan, left = self.arm.plan, self.case.budget.left_for_trials()
-        possible = int(left / LONG_ARMS / self.costs.of_epoch(plan, self.arm))
+        arms = LONG_TRAININGS / len(self.arm.members)
+        possible = int(left / arms / self.costs.of_epoch(plan, self.arm))
         epochs = min(possible, round(plan.epochs / self.shortening))
         return epochs if epochs >= WORTH_LENGTHENING * plan.epochs else 0
 

@@ -6,11 +6,8 @@ from dataclasses import replace
 
 from goodfit.engine.plan import Plan
 from goodfit.nets.mlp import MLP
-from goodfit.recipe.beyond_on_training import shallower, wider
+from goodfit.recipe.beyond_on_training import wider
 from goodfit.recipe.remedy import Remedy
-
-INPUTS_SHARE = 0.4
-"""Rate of dropout of the inputs over that of the units: a fifth where half of the units are silenced."""
 
 
 def _smaller(plan: Plan, dose: float) -> Plan:
@@ -21,19 +18,6 @@ def _smaller(plan: Plan, dose: float) -> Plan:
 
 def _input_dropout(plan: Plan, dose: float) -> Plan:
     return plan if plan.input_dropout >= dose else replace(plan, input_dropout=dose)
-
-
-def _wide_dropout(plan: Plan, dose: float) -> Plan:
-    """Silence many units of wider layers, so that as many as before stay awake, and some inputs.
-
-    A network that needs n units needs n / (1 - p) of them under dropout of p (Srivastava et al., "Dropout",
-    Journal of Machine Learning Research 15, 2014, appendix A), and inputs stand less of it than units do.
-    """
-    if plan.dropout >= dose or not isinstance(plan.network, MLP) or not plan.network.widths:
-        return plan
-    treated = wider(plan, (1 - plan.dropout) / (1 - dose))
-    inputs = max(plan.input_dropout, INPUTS_SHARE * dose)
-    return replace(treated, dropout=dose, input_dropout=inputs)
 
 
 def _label_smoothing(plan: Plan, dose: float) -> Plan:
@@ -88,15 +72,6 @@ BEYOND_ON_TESTING = (
         sentence="silence a share of {dose} of the inputs at each step",
         edit=_input_dropout,
         doses=(0.1, 0.2),
-        source="beyond",
-    ),
-    Remedy(
-        code="wide-dropout",
-        question="testing",
-        sentence="silence a share of {dose} of the hidden units, and fewer of the inputs, at each step, "
-        "in layers that are as much wider",
-        edit=_wide_dropout,
-        doses=(0.25, 0.5),
         source="beyond",
     ),
     Remedy(
@@ -168,14 +143,6 @@ BEYOND_ON_TESTING = (
         sentence="make the hidden layers {dose} times as wide",
         edit=_smaller,
         doses=(0.5,),
-        source="beyond",
-    ),
-    Remedy(
-        code="fewer-layers",
-        question="testing",
-        sentence="keep only the first {dose} hidden layers",
-        edit=shallower,
-        doses=(3.0,),
         source="beyond",
     ),
 )
