@@ -13,6 +13,8 @@ import time
 from pathlib import Path
 
 GIGABYTE = 1e9
+FINISHED = (0, 1)
+"""Exit codes of a command that came to its end: a good fit, or an answer that is still no."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -30,7 +32,7 @@ def run_watched(*words: str) -> Watched:
     while command.poll() is None:
         peak = max(peak, sum(_proportional(pid) for pid in _family(command.pid)))
         time.sleep(0.05)
-    if command.returncode:
+    if command.returncode not in FINISHED:
         raise SystemExit(f"goodfit {words[0]} ended with exit code {command.returncode}")
     return Watched(seconds=time.monotonic() - start, peak=peak)
 

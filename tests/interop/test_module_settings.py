@@ -56,6 +56,10 @@ class TestParameters:
         assert "module__width=9" in repr(copied)
         assert "module__width" not in GoodfitClassifier().get_params()
 
+    def test_one_underscore_too_few_is_told_when_it_is_fitted(self, irises):
+        with pytest.raises(EstimatorError, match="module_width is no parameter"):
+            GoodfitClassifier(module=Sized, module_width=9).fit(*irises)
+
     def test_other_unknown_parameters_are_refused_as_python_does(self):
         with pytest.raises(TypeError, match="unexpected keyword argument 'hiden'"):
             GoodfitClassifier(hiden=(3,))

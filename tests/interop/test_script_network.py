@@ -171,7 +171,7 @@ def test_a_network_made_on_the_spot_has_no_source(tmp_path):
         {"rule": "adamw", "weight decay": "0.1", "L1": "0.001", "label smoothing": "0.1", "dropout": "0.2"},
         {"rule": "rmsprop", "schedule": "inverse-sqrt", "loss": "squared", "input dropout": "0.2"},
         {"rule": "adagrad", "schedule": "constant", "early stopping patience": "2", "epochs": "60"},
-        {"rule": "nesterov", "clip norm": "1", "mixup": "0.2"},
+        {"rule": "nesterov", "clip norm": "1", "mixup": "0.2", "gradient noise": "0.1"},
     ],
 )
 def test_every_prescription_makes_a_script_that_trains(changes, flat, tmp_path, here, treated):
@@ -179,4 +179,5 @@ def test_every_prescription_makes_a_script_that_trains(changes, flat, tmp_path, 
     fitted = treated(load(run), {"epochs": "3"} | changes)
     script, _ = eject(fitted, tmp_path / "leaves.py")
     here(script, "--train", path)
-    assert ("leaves out: mixup 0.2" in script.read_text(encoding="utf-8")) == ("mixup" in changes)
+    leaves_out = "leaves out: gradient noise 0.1" in script.read_text(encoding="utf-8")
+    assert leaves_out == ("gradient noise" in changes)

@@ -19,8 +19,8 @@ WILD_DEVIATIONS = 10.0
 WILD_KURTOSIS = 12.0
 MAX_BINS = 16
 MAX_WIDTH = 1500
-MAX_CELLS = 100_000_000
-"""The expanded view of the training rows holds no more numbers than this (400 MB)."""
+MAX_CELLS = 25_000_000
+"""The expanded view of the training rows holds no more numbers (100 MB): folds and processes copy it."""
 
 PIXEL_COLUMNS = 36
 

@@ -13,6 +13,8 @@ from torch import nn
 from goodfit.errors import PlanError
 
 PREFIX = "module__"
+MEANT = "module_"
+"""What begins so was meant for the module. Scikit-learn wants no constructor to refuse it: ``fit`` does."""
 SIZES = ("inputs", "outputs")
 
 
@@ -65,11 +67,11 @@ class WithModuleSettings(BaseEstimator):
     def get_params(self, deep: bool = True) -> dict[str, Any]:
         """Return all parameters, those of the module among them."""
         found: dict[str, Any] = super().get_params(deep=deep)
-        return found | {name: value for name, value in vars(self).items() if name.startswith(PREFIX)}
+        return found | {name: value for name, value in vars(self).items() if name.startswith(MEANT)}
 
     def set_params(self, **params: Any) -> Any:
         """Set parameters, those of the module among them."""
-        own = {name: value for name, value in params.items() if name.startswith(PREFIX)}
+        own = {name: value for name, value in params.items() if name.startswith(MEANT)}
         super().set_params(**{name: value for name, value in params.items() if name not in own})
         self.__dict__.update(own)
         return self
@@ -77,11 +79,14 @@ class WithModuleSettings(BaseEstimator):
     def _take(self, settings: dict[str, Any]) -> None:
         """Store the settings that a constructor was given beyond its parameters."""
         for name in settings:
-            if not name.startswith(PREFIX):
+            if not name.startswith(MEANT):
                 raise TypeError(f"{type(self).__name__}() got an unexpected keyword argument {name!r}")
         self.__dict__.update(settings)
 
     def _factory(self) -> ModuleFactory | None:
+        for name in vars(self):
+            if name.startswith(MEANT) and not name.startswith(PREFIX):
+                raise PlanError(f"{name} is no parameter", fix=f"give {PREFIX}{name.removeprefix(MEANT)}")
         settings = {
             name.removeprefix(PREFIX): value for name, value in vars(self).items() if name.startswith(PREFIX)
         }
