@@ -69,7 +69,7 @@ def load(
     for role, own in (("test", test), ("validation", validation)):
         if own is not None:
             parts[role] = _open_part(own, target=target, main=parts["main"])
-    return assemble(
+    split = assemble(
         parts["main"],
         Wishes(task=task, group=group, time=time, shares=shares, seed=seed),
         name=_name(source),
@@ -77,6 +77,9 @@ def load(
         validation=parts.get("validation"),
         test=parts.get("test"),
     )
+    del parts  # the frames hold what Arrow read
+    tables.give_back_memory()
+    return split
 
 
 def read_new(source: Any, *, rows: int = 100_000) -> Iterator[pd.DataFrame | np.ndarray]:

@@ -62,6 +62,11 @@ def read_table(path: str | Path) -> pd.DataFrame:
     return _frame(table)
 
 
+def give_back_memory() -> None:
+    """Let the system have what Arrow keeps of tables that are no longer needed: as much as the table was."""
+    pa.default_memory_pool().release_unused()
+
+
 def read_chunks(path: str | Path, *, rows: int = 100_000) -> Iterator[pd.DataFrame]:
     """Read a table piece by piece, in bounded memory.
 
