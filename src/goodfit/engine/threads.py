@@ -18,6 +18,8 @@ from goodfit.engine.loop import measure_pace
 
 WORTH_THREADS = 1.5
 """Gain from which threads are chosen; below it, cores are better used for whole stacks."""
+LOOKS = 2
+"""Times each is measured, in turns: other work on the machine must not decide for the whole run."""
 WORTH_SHARING = 3e8
 """Operations of one step of a stack from which several threads pay, on the machines we measured."""
 
@@ -47,11 +49,11 @@ def suitable_threads(population: Sequence[Candidate], split: Split, *, measure: 
 
 
 def _measured(population: Sequence[Candidate], split: Split, most: int) -> int:
-    seconds = {}
-    for count in (1, most):
+    seconds: dict[int, list[float]] = {1: [], most: []}
+    for count in (1, most) * LOOKS:
         torch.set_num_threads(count)
-        seconds[count] = measure_pace(population, split, seconds=0.1)
-    return most if seconds[most] * WORTH_THREADS < seconds[1] else 1
+        seconds[count].append(measure_pace(population, split, seconds=0.1))
+    return most if min(seconds[most]) * WORTH_THREADS < min(seconds[1]) else 1
 
 
 def _by_size(population: Sequence[Candidate], split: Split, most: int) -> int:

@@ -6,11 +6,13 @@ from goodfit.diagnosis.finding import Severity
 from goodfit.diagnosis.input_scale import LARGEST_INPUT, LARGEST_STD, STD_RATIO
 from goodfit.watch.observation import Observation
 from goodfit.watch.sighting import Sighting, measured, sighting
-from goodfit.watch.standing import is_second, is_unfinished, main_loss
+from goodfit.watch.standing import best_score, is_second, is_unfinished, main_loss
 
 MOST_OFFSET = 10.0
 LARGEST_TARGET = 30.0
 FAR = 3.0
+MOSTLY_EXPLAINED = 0.85
+"""R squared from which odd scales have done no harm worth a warning."""
 HIGH_RATES = {"adaptive": 0.03, "plain": 1.0, "with momentum": 0.5}
 LOW_RATES = {"adaptive": 3e-5, "plain": 1e-4, "with momentum": 1e-5}
 ADAPTIVE = ("Adam", "AdamW", "NAdam", "RAdam", "Adamax", "RMSprop", "SparseAdam")
@@ -100,4 +102,10 @@ def _family(kind: str, momentum: float) -> str | None:
 def _severity(observation: Observation, *, is_far: bool) -> Severity | None:
     """The usual severity if training suffered, where far beyond the limit any lead of a reference counts."""
     suffered = is_unfinished(observation) or (is_far and is_second(observation))
-    return None if suffered else "info"
+    return None if suffered and not _explains_most(observation) else "info"
+
+
+def _explains_most(observation: Observation) -> bool:
+    """Whether numbers are told well, though a reference may tell them better."""
+    found = observation.comparison
+    return found is not None and found.task == "numbers" and best_score(found) >= MOSTLY_EXPLAINED
