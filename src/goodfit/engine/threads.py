@@ -16,8 +16,9 @@ from goodfit.engine.candidate import Candidate
 from goodfit.engine.construction import num_parameters
 from goodfit.engine.loop import measure_pace
 
-WORTH_THREADS = 1.5
-"""Gain from which threads are chosen; below it, cores are better used for whole stacks."""
+WORTH_THREADS = 0.9
+"""Gain, over the number of threads, from which they are chosen: processes with a stack each gain about as much,
+and lose less where steps are rounded and so shorter."""
 LOOKS = 2
 """Times each is measured, in turns: other work on the machine must not decide for the whole run."""
 WORTH_SHARING = 3e8
@@ -53,7 +54,7 @@ def _measured(population: Sequence[Candidate], split: Split, most: int) -> int:
     for count in (1, most) * LOOKS:
         torch.set_num_threads(count)
         seconds[count].append(measure_pace(population, split, seconds=0.1))
-    return most if min(seconds[most]) * WORTH_THREADS < min(seconds[1]) else 1
+    return most if min(seconds[most]) * WORTH_THREADS * most < min(seconds[1]) else 1
 
 
 def _by_size(population: Sequence[Candidate], split: Split, most: int) -> int:
