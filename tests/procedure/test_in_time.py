@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from types import SimpleNamespace
 
 import pytest
 
@@ -190,16 +191,36 @@ def test_a_longer_training_is_no_remedy_where_trials_are_shorter_than_the_plan_a
     assert "longer" not in rounds(100, shortening=0.5, in_heats=False)._without()
 
 
-def test_short_trainings_are_made_longer_before_all_remedies_are_tried(pace):
+@pytest.fixture
+def tried(monkeypatch):
+    """Remedies that rounds try, a list a trial; none helps."""
+    seen = []
+
+    def try_out(patient, chosen, question, *, tried, estimate):
+        seen.append([treatment.remedy.code for treatment in chosen])
+        return SimpleNamespace(verdicts=[], treatments=[], control=patient.arm)
+
+    monkeypatch.setattr(Rounds, "_try_out", try_out)
+    return seen
+
+
+def test_short_trainings_are_made_longer_before_all_remedies_are_tried(pace, tried):
     pace(1e-3)
     patient = rounds(100, shortening=0.1)
-    every = patient._groups("training")[-1]
-    patient.round = 2
-    patient.promising = ("clip", "adam")
-    (group,) = patient._groups("training")
-    assert [remedy.code for remedy in group] == ["clip", "adam"]
-    assert patient._groups("training") == ()
-    assert len(every) > 20
+    patient.round, patient.promising = 2, ("clip", "lr-up")
+    list(patient._try_remedies("training"))
+    assert tried == [["clip", "lr-up"]]
+    assert patient.decided_epochs == 40
+    pace(1e3)  # what was decided is done, though a second look at the clock would speak against it
+    assert patient._lengthen("training")
+    assert patient.arm.plan.epochs == 40
+    assert patient.decided_epochs == 0
+
+
+def test_in_the_first_round_all_are_tried(pace, tried):
+    pace(1e-3)
+    list(rounds(100, shortening=0.1)._try_remedies("training"))
+    assert len(tried[-1]) > 20
 
 
 @pytest.mark.parametrize(
@@ -210,9 +231,10 @@ def test_short_trainings_are_made_longer_before_all_remedies_are_tried(pace):
         pytest.param("training", {"shortening": 0.1, "in_heats": False}, id="trials are cheap in a stack"),
     ],
 )
-def test_otherwise_all_remedies_are_tried_last(pace, question, settings):
+def test_otherwise_all_remedies_are_tried_last(pace, tried, question, settings):
     pace(1e-3)
     patient = rounds(100, **settings)
     patient.round = 2
-    last = patient._groups(question)[-1]
-    assert len(last) >= 8
+    list(patient._try_remedies(question))
+    assert max(map(len, tried)) > 5
+    assert patient.decided_epochs == 0

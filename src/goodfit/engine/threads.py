@@ -17,8 +17,8 @@ from goodfit.engine.construction import num_parameters
 from goodfit.engine.loop import measure_pace
 
 WORTH_THREADS = 0.9
-"""Gain, over the number of threads, from which they are chosen: processes with a stack each gain about as much,
-and lose less where steps are rounded and so shorter."""
+"""Gain, over the number of threads, from which they are chosen: processes with a stack each gain about as
+much, and lose less where steps are rounded and so shorter."""
 LOOKS = 2
 """Times each is measured, in turns: other work on the machine must not decide for the whole run."""
 WORTH_SHARING = 3e8

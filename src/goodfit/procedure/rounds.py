@@ -23,7 +23,7 @@ from goodfit.recipe.order import remedies_for, treatments
 from goodfit.recipe.remedy import Remedy, Treatment
 
 MAX_ROUNDS = 12
-WORTH_LENGTHENING = 1.5
+WORTH_LENGTHENING = 1.3
 LONG_TRAININGS = 48
 """Trainings that the time left must hold after trials have been lengthened: two rounds in heats."""
 
@@ -46,6 +46,7 @@ class Rounds:
             one.
         promising: Remedies that helped in the last round without being the best; the next begins with them.
         seen: Plans that have been trained and were not the best; no treatment leads back to one.
+        decided_epochs: Epochs of longer trials that are to come next, in place of further remedies.
     """
 
     case: Case
@@ -59,6 +60,7 @@ class Rounds:
     harmful_doses: dict[str, float] = dataclasses.field(default_factory=dict)
     promising: tuple[str, ...] = ()
     seen: list[Plan] = dataclasses.field(default_factory=list)
+    decided_epochs: int = 0
 
     def run(self) -> str:
         """Go round until both answers are yes or nothing more can be done; returns why it ended."""
@@ -102,7 +104,8 @@ class Rounds:
         A remedy for testing data works against learning by heart, which a short training has not begun:
         there it would seem to harm. Returns whether it was worth it.
         """
-        plan, epochs = self.arm.plan, self._longer_epochs()
+        plan, epochs = self.arm.plan, self.decided_epochs or self._longer_epochs()
+        self.decided_epochs = 0
         if not epochs:
             return False
         self.case.journal.note(f"trials train {epochs} epochs from here on, in place of {plan.epochs}")
@@ -131,9 +134,17 @@ class Rounds:
         return epochs if epochs >= WORTH_LENGTHENING * plan.epochs else 0
 
     def _try_remedies(self, question: Question) -> Iterator[Trial]:
-        """Try one group of remedies after the other: those made for what was found, then the rest."""
-        tried = 0
-        for remedies in self._groups(question):
+        """Try one group of remedies after the other: those made for what was found, then the rest.
+
+        Where trials are short, a training that findings no longer speak against is made longer before all
+        others are tried: what is left of its error may be the shortness alone.
+        """
+        tried, groups = 0, self._groups(question)
+        for number, remedies in enumerate(groups, start=1):
+            if question == "training" and self.round > 1 and number == len(groups):
+                self.decided_epochs = self._longer_epochs()
+                if self.decided_epochs:
+                    return
             for rank in self._ranks(remedies, question):
                 for part in self._parts([t for t in rank if self._is_worth_trying(t)]):
                     chosen, seconds = self.costs.affordable(part, self.arm)
@@ -152,17 +163,11 @@ class Rounds:
         return ranks[:1] if question == "training" and self._longer_epochs() else ranks
 
     def _groups(self, question: Question) -> tuple[tuple[Remedy, ...], ...]:
-        """Remedies for what was found, one group a finding, and all others.
-
-        Where trials are short, a training that findings no longer speak against is made longer before all
-        others are tried: what is left of its error may be the shortness alone.
-        """
+        """Remedies for what was found, one group a finding, and all others."""
         groups = remedies_for(question, self._find(question), first=self.promising)
         self.promising = ()
         if self.case.prescription is not None:
             return (self.case.prescription.remedies(question, without=self.unsuited),)
-        if question == "training" and self.round > 1 and self._longer_epochs():
-            return groups[:-1]
         return groups
 
     def _parts(self, wanted: list[Treatment]) -> list[list[Treatment]]:
