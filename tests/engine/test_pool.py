@@ -128,3 +128,16 @@ def test_an_epoch_takes_each_candidates_own_rows_in_the_given_order(folds):
     rows_KN = pool.rows_of_epoch(order_KN)
     for k in range(2):
         assert torch.equal(rows_KN[k], pool.learn_KN[k][order_KN[k]])
+
+
+def test_large_parts_are_gathered_from_both_without_a_joined_copy(monkeypatch):
+    split, candidates = make_split(48, 24), population((0, 4), (2, 4))
+    joined = Pool(split, candidates)
+    monkeypatch.setattr("goodfit.engine.pool.JOINED_BYTES", 0)
+    apart = Pool(split, candidates)
+    rows_KB = joined.rows_of_epoch(torch.arange(30).flip(0).expand(2, -1))
+    for gather in (Pool.batch, Pool.batch_of_step):
+        one, other = gather(joined, rows_KB), gather(apart, rows_KB)
+        assert torch.equal(one.x, other.x)
+        assert (one.codes is None and other.codes is None) or torch.equal(one.codes, other.codes)
+    assert torch.equal(joined.shared(rows_KB[0]).x, apart.shared(rows_KB[0]).x)

@@ -22,6 +22,9 @@ SAMPLED_ROWS = 2000
 JUDGED_ROWS = 10_000
 """Training rows on which a candidate is scored at its end: enough to tell effects of half a hundredth."""
 
+JOINED_BYTES = 32_000_000
+"""Training rows up to which training and validation rows are copied into one piece, where folds mix them."""
+
 
 class Pool:
     """Training and validation rows one behind the other, and who learns from which.
@@ -42,9 +45,9 @@ class Pool:
         train, validation = split.rows("train", inputs=inputs), split.rows("validation", inputs=inputs)
         folds = [candidate.fold for candidate in candidates]
         self.same_rows = len(set(folds)) == 1
-        if all(fold is None for fold in folds):
-            self._parts: list[Rows] = [train, validation]
-        else:
+        self._is_folded = any(fold is not None for fold in folds)
+        self._parts: list[Rows] = [train, validation]
+        if self._is_folded and train.x.nbytes <= JOINED_BYTES:
             self._parts = [_join(train, validation)]
         self.num_train, self.num_validation = len(train), len(validation)
         self.learn_KN, self.watch_KN = self._row_numbers(folds, split.seed)
@@ -59,7 +62,7 @@ class Pool:
     def rows_of_epoch(self, order_KN: Tensor) -> Tensor:
         """Row numbers that each candidate learns from, in the given order."""
         # without folds they are 0, 1, 2 ...: the order itself
-        return order_KN if len(self._parts) == 2 else self.learn_KN.gather(1, order_KN)
+        return self.learn_KN.gather(1, order_KN) if self._is_folded else order_KN
 
     def keep(self, index_M: Tensor) -> None:
         """Forget the candidates that left."""
@@ -100,11 +103,21 @@ class Pool:
 
     def _gather(self, rows: Tensor, room: Workspace | None = None) -> tuple[Tensor, Tensor | None]:
         part = self._parts[0]
+        if len(self._parts) == 2 and self._is_folded:
+            return self._gather_from_both(rows, room)
         if len(self._parts) == 2 and int(rows[(0,) * rows.dim()]) >= self.num_train:
             # without folds a request lies in one part: nothing is ever joined, and memory holds the data once
             part, rows = self._parts[1], rows - self.num_train
         place = None if room is None else room.take("inputs", *rows.shape, *part.x.shape[1:])
         return _take(part.x, rows, place), None if part.codes_NC is None else _take(part.codes_NC, rows)
+
+    def _gather_from_both(self, rows: Tensor, room: Workspace | None) -> tuple[Tensor, Tensor | None]:
+        train, validation = self._parts
+        place = None if room is None else room.take("inputs", *rows.shape, *train.x.shape[1:])
+        x = _take_from_both(train.x, validation.x, rows, place)
+        if train.codes_NC is None or validation.codes_NC is None:
+            return x, None
+        return x, _take_from_both(train.codes_NC, validation.codes_NC, rows)
 
     def _row_numbers(self, folds: Sequence[tuple[int, int] | None], seed: int) -> tuple[Tensor, Tensor]:
         num_rows = self.num_train + self.num_validation
@@ -134,6 +147,17 @@ def _take(stored: Tensor, rows: Tensor, place: Tensor | None = None) -> Tensor:
     if place is None:
         return stored.index_select(0, rows.flatten()).view(*rows.shape, *stored.shape[1:])
     torch.index_select(stored, 0, rows.flatten(), out=place.flatten(0, rows.dim() - 1))
+    return place
+
+
+def _take_from_both(first: Tensor, second: Tensor, rows: Tensor, place: Tensor | None = None) -> Tensor:
+    """Gather rows numbered through two tensors, of which no joined copy is made."""
+    if place is None:
+        place = first.new_empty(*rows.shape, *first.shape[1:])
+    flat, rows_R = place.view(-1, *first.shape[1:]), rows.flatten()
+    is_second_R = rows_R >= len(first)
+    for stored, chosen_R, start in ((first, ~is_second_R, 0), (second, is_second_R, len(first))):
+        flat[chosen_R] = stored.index_select(0, rows_R[chosen_R] - start)
     return place
 
 
