@@ -8,6 +8,7 @@ from __future__ import annotations
 import dataclasses
 from typing import final
 
+import torch
 from torch import Tensor
 
 
@@ -30,6 +31,11 @@ class Blend:
     own_KN: Tensor
     other_KN: Tensor
     share_K1: Tensor
+
+    @property
+    def shape(self) -> torch.Size:
+        """Shape of the targets of either kind."""
+        return self.own_KN.shape
 
     def __getitem__(self, candidates: slice) -> Blend:
         """Pick neighbours in the stack."""

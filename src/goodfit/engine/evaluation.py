@@ -176,14 +176,9 @@ class Evaluation:
     def _scores(self, rows_KN: Tensor) -> Tensor:
         """Compute scores slice by slice, classes before rows, as the loss wants them."""
         num_candidates, num_rows = rows_KN.shape
-        floats = num_candidates * self._backend.widest
-        scores_KON = torch.empty(num_candidates, 0, num_rows)
-        for rows in row_chunks(num_rows, floats_per_row=floats):
-            seen_KNO = self._backend.scores(self._gather(rows_KN[:, rows]))
-            if not scores_KON.numel():
-                scores_KON = seen_KNO.new_empty(num_candidates, seen_KNO.shape[2], num_rows)
-            scores_KON[..., rows].copy_(seen_KNO.transpose(1, 2))
-        return scores_KON
+        chunks = row_chunks(num_rows, floats_per_row=num_candidates * self._backend.widest)
+        seen = [self._backend.scores(self._gather(rows_KN[:, rows])).transpose(1, 2) for rows in chunks]
+        return torch.cat(seen, dim=2)
 
 
 def _spread(rows_KN: Tensor, most: int) -> Tensor:

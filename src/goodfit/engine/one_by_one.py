@@ -73,8 +73,7 @@ class OneByOne(Backend):
         The graph of one network stays in the cache where those of all would not.
         """
         seeds = None if dropout is None else dropout.hidden_streams.next_seeds()
-        if isinstance(y_KN, Tensor):  # a blend has its own targets for each candidate
-            y_KN = y_KN.expand(self.num_candidates, *y_KN.shape[1:])
+        y_KN = y_KN.expand(self.num_candidates, *y_KN.shape[1:])
         for k, module in enumerate(self._modules):
             module.train(dropout is not None)
             own = slice(k, k + 1)
