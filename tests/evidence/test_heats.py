@@ -162,6 +162,36 @@ def test_the_cost_is_one_seed_for_all_and_the_others_for_a_few(num_arms, num_see
     assert relative_cost(num_arms, num_seeds=num_seeds) * num_arms * num_seeds == pytest.approx(trainings)
 
 
+def test_what_an_arm_trained_before_it_left_is_not_trained_again(split, control, trials, monkeypatch):
+    whole, in_heats = trials
+    left = [place for place, arm in enumerate(in_heats.arms) if len(arm.members) < 3][: MOST_ON[1]]
+    begun = [in_heats.arms[place] for place in left]
+    untreated = dataclasses.replace(
+        control,
+        members=tuple(
+            dataclasses.replace(m, train_scores_N=np.zeros_like(m.train_scores_N)) for m in control.members
+        ),
+    )
+    seeds_of = {}
+    original = train_arms
+
+    def train(plans, split, *, seeds, **means):
+        for name, _ in plans:
+            seeds_of.setdefault(name, []).extend(seeds)
+        return original(plans, split, seeds=seeds, **means)
+
+    monkeypatch.setattr("goodfit.evidence.heats.train_arms", train)
+    plans = [(arm.name, arm.plan) for arm in begun]
+    arms = train_in_heats(plans, untreated, split, question="training", begun=begun)
+    for arm, before, place in zip(arms, begun, left, strict=True):
+        trained = seeds_of.get(arm.name, [])
+        assert trained == [3, 1, 2][len(before.members) : len(arm.members)]
+        assert [m.candidate.seed for m in arm.members] == [3, 1, 2][: len(arm.members)]
+        for member, twin in zip(arm.members, whole.arms[place].members, strict=False):
+            assert np.array_equal(member.train_scores_N, twin.train_scores_N)
+    assert max(len(arm.members) for arm in arms) == 3
+
+
 def test_progress_goes_from_nothing_to_all_without_turning_back(split, control):
     told = []
     plans = [(code, treatment_of(code).plan) for code in CODES]

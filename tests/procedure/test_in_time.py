@@ -10,7 +10,7 @@ import pytest
 from goodfit.data.synthetic import digits_split
 from goodfit.evidence.heats import relative_cost
 from goodfit.nets.mlp import MLP
-from goodfit.procedure import final, opening
+from goodfit.procedure import course, final, opening
 from goodfit.procedure.budget import Budget
 from goodfit.procedure.case import Case
 from goodfit.procedure.costs import LEAST_CORRECTION, MOST_CORRECTION, Costs
@@ -38,7 +38,7 @@ def pace(monkeypatch):
     """Sets the seconds that one epoch of one network takes."""
 
     def set_pace(seconds):
-        def told(population, split, *, seconds=seconds, _each=seconds):
+        def told(population, split, *, seconds=seconds, hands=1, _each=seconds):
             return _each * len(population)
 
         for module in (opening, final):
@@ -102,14 +102,12 @@ def test_an_arm_of_a_long_run_takes_a_smaller_share(pace):
     assert long.epochs == 66  # 2 % of 1000 s
 
 
-def test_trials_in_heats_have_more_seeds_where_their_fewest_epochs_fit(pace, monkeypatch):
-    pace(0.1)  # 15 % of 100 s hold 25 epochs of six networks, 5 % hold 8
+def test_a_short_time_holds_fewer_seeds(pace):
     plan = dataclasses.replace(PLAN, epochs=1000)
+    pace(0.4)  # 15 % of 100 s hold 9 epochs of four networks, and 8 are the fewest
     assert opening.fit_into_budget(plan, case(100), num_seeds=None)[1] == opening.FEW_SEEDS
-    monkeypatch.setattr(opening, "fills_the_machine", lambda plan, split: True)
-    assert opening.fit_into_budget(plan, case(100), num_seeds=None)[1] == opening.SEEDS_OF_HEATS
-    pace(0.4)  # 15 % hold 7 epochs of five networks
-    assert opening.fit_into_budget(plan, case(100), num_seeds=None)[1] == opening.FEW_SEEDS
+    pace(0.5)
+    assert opening.fit_into_budget(plan, case(100), num_seeds=None)[1] == opening.FEWEST_SEEDS
 
 
 def costs(seconds, **settings):
@@ -156,8 +154,24 @@ def test_short_trials_are_lengthened_before_what_helps_testing_is_tried(pace):
     assert patient._lengthen("testing")
     assert patient.arm.plan.epochs == 7
     assert patient.shortening == pytest.approx(0.1 * 7 / 4)
-    assert [member.candidate.seed for member in patient.arm.members] == [0, 1, 2]
+    assert [member.candidate.seed for member in patient.arm.members] == [0, 1, 2, 3, 4, 5]
     assert patient.arm.histories[0].epochs[-1] == 7
+
+
+def test_lengthened_trials_have_as_many_seeds_as_the_user_insists_on(pace):
+    pace(0.2)
+    patient = rounds(100, shortening=0.1)
+    patient.most_seeds = 3
+    assert patient._lengthen("testing")
+    assert len(patient.arm.members) == 3
+
+
+def test_in_heats_a_second_look_is_for_trials_that_do_not_have_all_seeds_yet():
+    patient = rounds(100, shortening=0.1)
+    assert patient._may_look_again()
+    patient.most_seeds = 3
+    assert not patient._may_look_again()
+    assert rounds(100, shortening=0.1, in_heats=False)._may_look_again()
 
 
 def test_trials_are_never_longer_than_the_plan_asks_for(pace):
@@ -196,7 +210,7 @@ def tried(monkeypatch):
     """Remedies that rounds try, a list a trial; none helps."""
     seen = []
 
-    def try_out(patient, chosen, question, *, tried, estimate):
+    def try_out(patient, chosen, question, *, tried, estimate, begun=()):
         seen.append([treatment.remedy.code for treatment in chosen])
         return SimpleNamespace(verdicts=[], treatments=[], control=patient.arm)
 
@@ -238,3 +252,31 @@ def test_otherwise_all_remedies_are_tried_last(pace, tried, question, settings):
     list(patient._try_remedies(question))
     assert max(map(len, tried)) > 5
     assert patient.decided_epochs == 0
+
+
+@pytest.mark.parametrize(
+    ("shortening", "is_good", "epochs"),
+    [
+        pytest.param(1.0, False, 4, id="the trials were as long as they should be"),
+        pytest.param(0.5, True, 8, id="what the plan asks for"),
+        pytest.param(0.5, False, 24, id="that may not be enough"),
+    ],
+)
+def test_the_final_training_makes_up_for_short_trials(shortening, is_good, epochs):
+    wanted = course._unshortened(PLAN, shortening, is_good=is_good)
+    assert wanted.epochs == epochs
+    assert wanted.patience == (None if shortening == 1 else epochs)
+
+
+@pytest.mark.parametrize(
+    ("answers", "is_good"),
+    [
+        ([("training", False)], False),
+        ([("training", True), ("testing", False)], False),
+        ([("training", False), ("training", True), ("testing", True)], True),
+    ],
+)
+def test_a_plan_is_good_once_the_last_answers_are_yes(answers, is_good):
+    patient = rounds(100, shortening=1.0)
+    patient.case.journal.answers += [SimpleNamespace(question=q, good=good) for q, good in answers]
+    assert patient.is_good == is_good

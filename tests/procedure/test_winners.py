@@ -66,6 +66,11 @@ def test_who_left_ahead_is_listed_once_those_that_went_on_have_failed():
     failed, left = told(0.6, "not shown"), told(0.9, "not shown", num_seeds=1)
     behind = told(0.45, "not shown", num_seeds=1)
     trial = trial_of(failed, left, behind)
-    assert ahead_on_leaving(trial) == [trial.treatments[1]]
-    assert ahead_on_leaving(trial_of(told(0.6), left, behind)) == []
-    assert ahead_on_leaving(trial_of(failed, left, trains=False)) == []
+    assert ahead_on_leaving(trial, num_seeds=4) == [trial.treatments[1]]
+    assert ahead_on_leaving(trial_of(told(0.6), left, behind), num_seeds=4) == []
+    assert ahead_on_leaving(trial_of(failed, left, trains=False), num_seeds=4) == []
+
+
+def test_who_went_on_has_not_left_though_a_second_look_gave_others_more_seeds():
+    looked_at_again, once = told(0.6, "not shown", num_seeds=8), told(0.9, "not shown", num_seeds=4)
+    assert ahead_on_leaving(trial_of(looked_at_again, once), num_seeds=4) == []

@@ -13,20 +13,20 @@ import torch
 
 from goodfit.data.split import Split
 from goodfit.engine.candidate import Candidate
-from goodfit.engine.construction import num_parameters
-from goodfit.engine.loop import measure_pace
+from goodfit.engine.loop import fills_threads, measure_pace
 
-WORTH_THREADS = 0.9
-"""Gain, over the number of threads, from which they are chosen: processes with a stack each gain about as
-much, and lose less where steps are rounded and so shorter."""
+WORTH_THREADS = {True: 1.0, False: 0.55}
+"""Gain, over the number of threads, from which they are chosen, where processes could take the cores and
+where none can. Two processes with a stack each gain 1.6 to 1.7 whatever they train; two threads up to 1.8 on
+long steps, but 1.3 where the same steps are rounded and so shorter."""
 LOOKS = 2
 """Times each is measured, in turns: other work on the machine must not decide for the whole run."""
-WORTH_SHARING = 3e8
-"""Operations of one step of a stack from which several threads pay, on the machines we measured."""
 
 
 @contextlib.contextmanager
-def suitable_threads(population: Sequence[Candidate], split: Split, *, measure: bool) -> Iterator[int]:
+def suitable_threads(
+    population: Sequence[Candidate], split: Split, *, measure: bool, can_hire: bool = False
+) -> Iterator[int]:
     """Let torch use the number of threads that suits a population, and restore it afterwards.
 
     Args:
@@ -34,6 +34,7 @@ def suitable_threads(population: Sequence[Candidate], split: Split, *, measure: 
         split: The data.
         measure: Take a few steps with one thread and with all, and compare. Otherwise decide by
             the number of operations, which gives the same answer on every run.
+        can_hire: Whether the cores that one thread leaves idle would be given to other processes.
 
     Yields:
         The number of threads.
@@ -41,7 +42,10 @@ def suitable_threads(population: Sequence[Candidate], split: Split, *, measure: 
     most = torch.get_num_threads()
     chosen = most
     if most > 1:
-        chosen = _measured(population, split, most) if measure else _by_size(population, split, most)
+        if measure:
+            chosen = _measured(population, split, most, worth=WORTH_THREADS[can_hire] * most)
+        else:
+            chosen = most if fills_threads(population, split) else 1
     torch.set_num_threads(chosen)
     try:
         yield chosen
@@ -49,15 +53,9 @@ def suitable_threads(population: Sequence[Candidate], split: Split, *, measure: 
         torch.set_num_threads(most)
 
 
-def _measured(population: Sequence[Candidate], split: Split, most: int) -> int:
+def _measured(population: Sequence[Candidate], split: Split, most: int, *, worth: float) -> int:
     seconds: dict[int, list[float]] = {1: [], most: []}
     for count in (1, most) * LOOKS:
         torch.set_num_threads(count)
         seconds[count].append(measure_pace(population, split, seconds=0.1))
-    return most if min(seconds[most]) * WORTH_THREADS * most < min(seconds[1]) else 1
-
-
-def _by_size(population: Sequence[Candidate], split: Split, most: int) -> int:
-    plan = population[0].plan
-    operations = 6 * len(population) * plan.batch_size * num_parameters(plan, split)
-    return most if operations >= WORTH_SHARING else 1
+    return most if min(seconds[most]) * worth < min(seconds[1]) else 1

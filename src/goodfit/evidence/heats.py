@@ -37,6 +37,7 @@ def train_in_heats(
     split: Split,
     *,
     question: Question,
+    begun: Sequence[TrainedArm] = (),
     deadline: float = math.inf,
     progress: Progress | None = None,
     workers: Workers | None = None,
@@ -48,6 +49,7 @@ def train_in_heats(
         control: The untreated arm; its seeds are those of the others.
         split: The data.
         question: Decides the rows on which arms are compared.
+        begun: Arms that left earlier heats; the seeds they have are not trained again.
         deadline: As in :func:`goodfit.engine.loop.train`.
         progress: As in :func:`goodfit.engine.loop.train`.
         workers: As in :func:`goodfit.engine.loop.train`.
@@ -56,21 +58,22 @@ def train_in_heats(
         The arms in the order given: one or two members for those that left, one a seed for the others.
     """
     seeds = [member.candidate.seed for member in control.members]
+    known = {arm.name: arm.members for arm in begun}
     train = functools.partial(train_arms, split=split, deadline=deadline, workers=workers)
-    arms: list[TrainedArm] = []
+    arms = [TrainedArm(name=name, plan=plan, members=()) for name, plan in plans]
     going_on = list(range(len(plans)))
     for heat, (start, end) in zip(_heats(len(seeds)), _parts(len(plans), len(seeds)), strict=True):
-        if arms:
+        if heat.start:
             going_on = who_goes_on(arms, control, question, most=_most(heat), among=going_on)
         if not going_on:
             break
-        wanted = [plans[place] for place in going_on]
+        lacking = [place for place in going_on if len(known.get(arms[place].name, ())) < heat.stop]
+        wanted = [plans[place] for place in lacking]
         trained = train(wanted, seeds=seeds[heat], progress=_part(progress, start, end))
-        if not arms:
-            arms = list(trained)
-            continue
-        for place, rest in zip(going_on, trained, strict=True):
-            arms[place] = dataclasses.replace(rest, members=(*arms[place].members, *rest.members))
+        rest = {place: known[arms[place].name][heat] for place in going_on if place not in lacking}
+        rest |= {place: arm.members for place, arm in zip(lacking, trained, strict=True)}
+        for place in going_on:
+            arms[place] = dataclasses.replace(arms[place], members=(*arms[place].members, *rest[place]))
     return tuple(arms)
 
 

@@ -30,3 +30,8 @@ class Case:
     may_mix: bool = True
     workers: Workers | None = None
     prescription: Prescription | None = None
+
+    @property
+    def hands(self) -> int:
+        """Processes that train, this one included."""
+        return 1 if self.workers is None else 1 + self.workers.count

@@ -95,7 +95,7 @@ class Costs:
             for place, plan in enumerate(plans)
             for member in arm.members
         ]
-        return measure_pace(population, self.case.split, seconds=PACE_SECONDS)
+        return measure_pace(population, self.case.split, seconds=PACE_SECONDS, hands=self.case.hands)
 
 
 def _by_structure(wanted: Sequence[Treatment]) -> list[list[Treatment]]:

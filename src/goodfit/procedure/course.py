@@ -29,9 +29,12 @@ from goodfit.procedure.opening import (
     unsuited_remedies,
 )
 from goodfit.procedure.questions import set_bar
-from goodfit.procedure.rounds import Rounds
+from goodfit.procedure.rounds import SEEDS_OF_HEATS, Rounds
 from goodfit.procedure.writing import write_run
 
+LONGEST = 3.0
+"""Times the epochs that a plan asks for which a final training may last, while an answer is no and time is
+left: as many as the remedy of longer training gives, which is not tried where trials are short."""
 WORTH_HIRING = 8.0
 """Seconds of budget from which starting another process pays."""
 
@@ -54,9 +57,10 @@ def run_recipe(
         command: What the user typed, for the record.
     """
     population = [Candidate(arm=CONTROL, seed=seed, plan=plan) for seed in range(num_seeds or NUM_SEEDS)]
-    with suitable_threads(population, case.split, measure=case.budget.is_timed) as threads:
+    can_hire, is_timed = case.budget.seconds >= WORTH_HIRING, case.budget.is_timed
+    with suitable_threads(population, case.split, measure=is_timed, can_hire=can_hire) as threads:
         # cores that threads leave idle are given to other processes
-        idle = _num_cores() - 1 if threads == 1 and case.budget.seconds >= WORTH_HIRING else 0
+        idle = _num_cores() - 1 if threads == 1 and can_hire else 0
         with hired(case.split, count=idle) as workers:
             case = dataclasses.replace(case, workers=workers)
             return _run(plan, case, target_metric, num_seeds=num_seeds, command=command)
@@ -87,10 +91,12 @@ def _run(
         arm=control,
         costs=Costs(case=case, in_heats=is_shortened and fills_the_machine(plan, split)),
         shortening=shortened.epochs / plan.epochs,
+        most_seeds=num_seeds or SEEDS_OF_HEATS,
     )
     because = rounds.run()
     examine(case, harness, control=control, arm=rounds.arm, round=rounds.round)
-    final = train_final(_unshortened(rounds.arm.plan, rounds.shortening), case, trial_arm=rounds.arm)
+    wanted = _unshortened(rounds.arm.plan, rounds.shortening, is_good=rounds.is_good)
+    final = train_final(wanted, case, trial_arm=rounds.arm)
     case.journal.keep_arm(final, round=rounds.round, question="final")
     case.journal.doing("opening the sealed test", fraction=1.0, seconds_left=None)
     predictor = predictor_of(final.plan, final.members, split)
@@ -110,15 +116,16 @@ def _run(
     return Fitted(run=run, predictor=predictor)
 
 
-def _unshortened(plan: Plan, shortening: float) -> Plan:
-    """Give the final training the epochs that the trials had no time for.
+def _unshortened(plan: Plan, shortening: float, *, is_good: bool) -> Plan:
+    """Give the final training the epochs that the trials had no time for, and more where that is not enough.
 
     How a longer training ends is not proven, so it keeps the weights of its best epoch, as early
     stopping does.
     """
     if shortening == 1:
         return plan
-    longer = with_epochs(plan, round(plan.epochs / shortening))
+    times = 1.0 if is_good else LONGEST
+    longer = with_epochs(plan, round(times * plan.epochs / shortening))
     return dataclasses.replace(longer, patience=longer.patience or longer.epochs)
 
 

@@ -24,6 +24,9 @@ from goodfit.recipe.remedy import Remedy, Treatment
 
 MAX_ROUNDS = 12
 WORTH_LENGTHENING = 1.3
+SEEDS_OF_HEATS = 6
+"""Where most arms of a trial leave after a seed or two, those that stay may have more. Trials have them once
+they are lengthened: the large effects of the first rounds need neither the epochs nor the seeds."""
 LONG_TRAININGS = 48
 """Trainings that the time left must hold after trials have been lengthened: two rounds in heats."""
 
@@ -47,6 +50,7 @@ class Rounds:
         promising: Remedies that helped in the last round without being the best; the next begins with them.
         seen: Plans that have been trained and were not the best; no treatment leads back to one.
         decided_epochs: Epochs of longer trials that are to come next, in place of further remedies.
+        most_seeds: Seeds of every arm from the first lengthening on, if trials then have fewer.
     """
 
     case: Case
@@ -61,6 +65,7 @@ class Rounds:
     promising: tuple[str, ...] = ()
     seen: list[Plan] = dataclasses.field(default_factory=list)
     decided_epochs: int = 0
+    most_seeds: int = SEEDS_OF_HEATS
 
     def run(self) -> str:
         """Go round until both answers are yes or nothing more can be done; returns why it ended."""
@@ -79,6 +84,12 @@ class Rounds:
             if not progressed:
                 return self._give_up(question)
             self.round += 1
+
+    @property
+    def is_good(self) -> bool:
+        """Whether the last answer to each question was yes."""
+        last = {answer.question: answer.good for answer in self.case.journal.answers}
+        return last.get("training", False) and last.get("testing", False)
 
     def _question_to_treat(self) -> Question | None:
         """Ask both questions in order; returns the first that is answered no."""
@@ -110,7 +121,7 @@ class Rounds:
             return False
         self.case.journal.note(f"trials train {epochs} epochs from here on, in place of {plan.epochs}")
         self.shortening *= epochs / plan.epochs
-        seeds = [member.candidate.seed for member in self.arm.members]
+        seeds = range(max(self.most_seeds, len(self.arm.members)))
         (self.arm,) = train_arms(
             [(CONTROL, with_epochs(plan, epochs))],
             self.case.split,
@@ -153,9 +164,12 @@ class Rounds:
                     trial = self._try_out(chosen, question, tried=tried, estimate=seconds)
                     yield trial
                     tried += len(chosen)
-                    again, seconds = self.costs.affordable(ahead_on_leaving(trial), self.arm)
+                    ahead = ahead_on_leaving(trial, num_seeds=len(self.arm.members))
+                    again, _ = self.costs.affordable(ahead, self.arm)
                     if again:
-                        yield self._try_out(again, question, tried=tried - len(again), estimate=seconds)
+                        others = tried - len(again)
+                        # part of it is trained already, so its seconds teach nothing about the next trial
+                        yield self._try_out(again, question, tried=others, estimate=0.0, begun=trial.arms)
 
     def _ranks(self, remedies: Sequence[Remedy], question: Question) -> tuple[tuple[Treatment, ...], ...]:
         """Treatments at usual doses, then at others; these wait where trials can still be made longer."""
@@ -197,9 +211,15 @@ class Rounds:
         }
 
     def _try_out(
-        self, chosen: Sequence[Treatment], question: Question, *, tried: int, estimate: float
+        self,
+        chosen: Sequence[Treatment],
+        question: Question,
+        *,
+        tried: int,
+        estimate: float,
+        begun: Sequence[TrainedArm] = (),
     ) -> Trial:
-        start = self.case.budget.spent
+        start, before = self.case.budget.spent, {arm.name: len(arm.members) for arm in begun}
         trial = try_out(
             chosen,
             self.arm,
@@ -207,20 +227,27 @@ class Rounds:
             question=question,
             round=self.round,
             tried=tried,
-            share=1.0 if self.costs.in_heats else FIRST_SHARE,
+            share=FIRST_SHARE if self._may_look_again() else 1.0,
             in_heats=self.costs.in_heats,
+            begun=begun,
             deadline=self.case.budget.trial_deadline,
             progress=self._progress(f"trying {len(chosen)} remedies for {question} data"),
             workers=self.case.workers,
         )
         trained = zip(chosen, trial.arms, strict=True)
-        self.case.budget.used += sum(len(arm.members) for t, arm in trained if t.remedy.trains)
+        self.case.budget.used += sum(
+            max(0, len(arm.members) - before.get(arm.name, 0)) for t, arm in trained if t.remedy.trains
+        )
         self.costs.learn(estimate=estimate, taken=self.case.budget.spent - start)
         return self._look_again(trial, question, tried=tried)
 
+    def _may_look_again(self) -> bool:
+        """Whether a trial may be given more seeds: in heats only up to those of a lengthened one."""
+        return not self.costs.in_heats or len(self.arm.members) < self.most_seeds
+
     def _look_again(self, trial: Trial, question: Question, *, tried: int) -> Trial:
         """Train more seeds of what is undecided, if a second look is allowed for and can be afforded."""
-        places = [] if self.costs.in_heats else trial.undecided
+        places = trial.undecided if self._may_look_again() else []
         again = [trial.treatments[place] for place in places]
         if not again or not self.costs.can_repeat(again, self.arm):
             return trial

@@ -25,14 +25,17 @@ def best_of(trial: Trial, *, are_dear: bool = False) -> int | None:
     return max(helped, key=lambda place: (round(helped[place].treated, 3), -place))
 
 
-def ahead_on_leaving(trial: Trial) -> list[Treatment]:
+def ahead_on_leaving(trial: Trial, *, num_seeds: int) -> list[Treatment]:
     """List who left a trial in heats ahead of the control, if none of those that went on is shown to help.
 
     Who leads with one seed may fail with the others, and then another of those would have won.
+
+    Args:
+        trial: The trial.
+        num_seeds: Seeds of those that went on; a second look may have given some of them more.
     """
     if any(verdict.outcome == "helped" for verdict in trial.verdicts):
         return []
-    num_seeds = len(trial.control.members)
     return [
         treatment
         for treatment, verdict in zip(trial.treatments, trial.verdicts, strict=True)
