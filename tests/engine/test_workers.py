@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from tests.engine.conftest import make_plan, make_split
 
+from goodfit.data.synthetic import digits_split
 from goodfit.engine.candidate import Candidate
 from goodfit.engine.choice import FEWEST
 from goodfit.engine.loop import train
@@ -40,6 +41,21 @@ def test_the_way_of_a_stack_goes_with_it():
         assert one.candidate == other.candidate
         assert replace(one.history.choice, processes=2) == other.history.choice
         np.testing.assert_allclose(one.predicted_NO, other.predicted_NO, rtol=1e-4, atol=1e-6)
+
+
+KEEP = "vars(__import__('builtins')).__setitem__('kept', b'x' * 400_000_000)"
+FORGET = "vars(__import__('builtins')).pop('kept')"
+PID = "__import__('os').getpid()"
+
+
+def test_a_process_that_grows_is_not_taken_for_leaking():
+    with hired(digits_split(0), count=1) as workers:
+        first = workers._ready.result()
+        workers._executor.submit(eval, KEEP).result()
+        time.sleep(1.2)  # loky looks at most once a second
+        workers._executor.submit(eval, PID).result()
+        assert workers._executor.submit(eval, PID).result() == first
+        workers._executor.submit(eval, FORGET).result()
 
 
 START = """

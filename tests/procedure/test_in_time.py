@@ -280,3 +280,23 @@ def test_a_plan_is_good_once_the_last_answers_are_yes(answers, is_good):
     patient = rounds(100, shortening=1.0)
     patient.case.journal.answers += [SimpleNamespace(question=q, good=good) for q, good in answers]
     assert patient.is_good == is_good
+
+
+@pytest.mark.parametrize(
+    ("score", "round", "only_short"),
+    [
+        pytest.param(0.9, 2, True, id="the curve goes there"),
+        pytest.param(0.9, 1, False, id="no remedy has been tried yet"),
+        pytest.param(0.9999, 2, False, id="more epochs alone would not do"),
+    ],
+)
+def test_a_training_that_is_on_its_way_is_lengthened_before_remedies_are_tried(
+    pace, monkeypatch, score, round, only_short
+):
+    pace(1e-3)
+    monkeypatch.setattr("goodfit.procedure.rounds.projected_score", lambda histories, *, epochs: 0.95)
+    patient = rounds(100, shortening=0.1)
+    patient.round, patient.bar = round, Bar(score=score, source="target")
+    assert patient._is_only_short("training") == only_short
+    assert patient.decided_epochs == (40 if only_short else 0)
+    assert patient._is_only_short("testing")

@@ -83,10 +83,13 @@ class BatchNorm(_Norm):
 
     def forward(self, z_KNU: Tensor) -> Tensor:
         """Standardise with the batch's statistics and let the running ones follow."""
-        var_K1U, mean_K1U = torch.var_mean(z_KNU, dim=1, keepdim=True, unbiased=False)
+        # not torch.var_mean, which takes fifteen times as long over rows
+        mean_K1U = z_KNU.mean(1, keepdim=True)
+        square_KNU = self._room.take(f"{self._name} product", *z_KNU.shape)
+        var_K1U = torch.mul(z_KNU.sub_(mean_K1U), z_KNU, out=square_KNU).mean(1, keepdim=True)
         follow(self._running, (mean_K1U.squeeze(1), var_K1U.squeeze(1)), num_rows=z_KNU.shape[1])
         self._scale_K1U = torch.rsqrt(var_K1U + NORM_EPS)
-        return self._stretch(z_KNU.sub_(mean_K1U).mul_(self._scale_K1U))
+        return self._stretch(z_KNU.mul_(self._scale_K1U))
 
     def backward(self, d_KNU: Tensor) -> Tensor:
         """Differentiate through mean and variance."""

@@ -28,6 +28,9 @@ from goodfit.engine.stack import Stack
 
 IDLE_SECONDS = 120
 """A process without work leaves after this time; until then the next run finds it warm."""
+NO_LEAK = "1e15"
+"""Bytes by which a process may grow before loky takes it for leaking and starts another in its place: stacks
+differ in size by more than the 0.3 GB that it allows, and importing torch anew takes seconds."""
 
 Job = tuple[int, Sequence[Candidate], Choice]
 """Number, candidates and way of a stack."""
@@ -74,7 +77,11 @@ class Workers:
         self._folder = tempfile.TemporaryDirectory(prefix="goodfit-")
         self._files: dict[str, str] = {}
         self._executor = get_reusable_executor(
-            max_workers=count, timeout=IDLE_SECONDS, initializer=_follow, initargs=(os.getpid(),)
+            max_workers=count,
+            timeout=IDLE_SECONDS,
+            initializer=_follow,
+            initargs=(os.getpid(),),
+            env={"LOKY_MAX_MEMORY_LEAK_SIZE": NO_LEAK},
         )
         self._ready: Future[int] = self._executor.submit(_warm_up)
 

@@ -20,6 +20,7 @@ from goodfit.procedure.costs import Costs
 from goodfit.procedure.examination import examine
 from goodfit.procedure.final import open_sealed_test, predictor_of, train_final, with_epochs
 from goodfit.procedure.fitted import Fitted
+from goodfit.procedure.lengths import SEEDS_OF_HEATS
 from goodfit.procedure.opening import (
     NUM_SEEDS,
     compare_with_references,
@@ -29,7 +30,7 @@ from goodfit.procedure.opening import (
     unsuited_remedies,
 )
 from goodfit.procedure.questions import set_bar
-from goodfit.procedure.rounds import SEEDS_OF_HEATS, Rounds
+from goodfit.procedure.rounds import Rounds
 from goodfit.procedure.writing import write_run
 
 LONGEST = 3.0

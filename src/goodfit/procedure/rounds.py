@@ -16,6 +16,7 @@ from goodfit.evidence.trial import FIRST_SHARE, Trial, look_again, try_out
 from goodfit.procedure.case import Case
 from goodfit.procedure.costs import Costs
 from goodfit.procedure.final import with_epochs
+from goodfit.procedure.lengths import SEEDS_OF_HEATS, longer_epochs, projected_score
 from goodfit.procedure.questions import Bar, ask
 from goodfit.procedure.run import Answer
 from goodfit.procedure.winners import ahead_on_leaving, best_of
@@ -23,12 +24,6 @@ from goodfit.recipe.order import remedies_for, treatments
 from goodfit.recipe.remedy import Remedy, Treatment
 
 MAX_ROUNDS = 12
-WORTH_LENGTHENING = 1.3
-SEEDS_OF_HEATS = 6
-"""Where most arms of a trial leave after a seed or two, those that stay may have more. Trials have them once
-they are lengthened: the large effects of the first rounds need neither the epochs nor the seeds."""
-LONG_TRAININGS = 48
-"""Trainings that the time left must hold after trials have been lengthened: two rounds in heats."""
 
 
 @dataclasses.dataclass(kw_only=True)
@@ -75,9 +70,8 @@ class Rounds:
                 return "both answers are yes"
             if self.round > MAX_ROUNDS:
                 return f"{MAX_ROUNDS} rounds of trials are over"
-            # trials for training are lengthened when nothing else is left, those for testing at once
             progressed = (
-                (question == "testing" and self._lengthen(question))
+                (self._is_only_short(question) and self._lengthen(question))
                 or any(self._keep_best(trial) for trial in self._try_remedies(question))
                 or self._lengthen(question)
             )
@@ -109,12 +103,23 @@ class Rounds:
         catalogue = training if question == "training" else testing
         return self.case.journal.find(catalogue.findings(self.arm.histories))
 
-    def _lengthen(self, question: Question) -> bool:
-        """Train the plan so far for longer where trials had to be short, towards what the plan asks for.
+    def _is_only_short(self, question: Question) -> bool:
+        """Whether trials are to be longer before any remedy is tried.
 
         A remedy for testing data works against learning by heart, which a short training has not begun:
-        there it would seem to harm. Returns whether it was worth it.
+        there it would seem to harm. On training data a longer trial comes first where it alone would do, the
+        way the learning curves go; otherwise it comes last.
         """
+        if question == "testing":
+            return True
+        epochs = self._longer_epochs() if self.round > 1 and self.arm.plan.loss.scoring is None else 0
+        if not epochs or projected_score(self.arm.histories, epochs=epochs) < self.bar.score:
+            return False
+        self.decided_epochs = epochs
+        return True
+
+    def _lengthen(self, question: Question) -> bool:
+        """Train the plan so far for longer where trials had to be short; returns whether there was time."""
         plan, epochs = self.arm.plan, self.decided_epochs or self._longer_epochs()
         self.decided_epochs = 0
         if not epochs:
@@ -135,14 +140,7 @@ class Rounds:
         return True
 
     def _longer_epochs(self) -> int:
-        """Epochs of a longer trial, 0 if trials were not short or no time is left for longer ones."""
-        if not self.costs.in_heats or self.shortening == 1:
-            return 0
-        plan, left = self.arm.plan, self.case.budget.left_for_trials()
-        arms = LONG_TRAININGS / len(self.arm.members)
-        possible = int(left / arms / self.costs.of_epoch(plan, self.arm))
-        epochs = min(possible, round(plan.epochs / self.shortening))
-        return epochs if epochs >= WORTH_LENGTHENING * plan.epochs else 0
+        return longer_epochs(self.arm, self.costs, shortening=self.shortening)
 
     def _try_remedies(self, question: Question) -> Iterator[Trial]:
         """Try one group of remedies after the other: those made for what was found, then the rest.

@@ -1,0 +1,66 @@
+"""How long trials last: short at first, and longer once their shortness alone may be to blame."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from goodfit.engine.history import History
+from goodfit.evidence.arms import TrainedArm
+from goodfit.procedure.costs import Costs
+
+SEEDS_OF_HEATS = 6
+"""Where most arms of a trial leave after a seed or two, those that stay may have more. Trials have them once
+they are lengthened: the large effects of the first rounds need neither the epochs nor the seeds."""
+WORTH_LENGTHENING = 1.3
+LONG_TRAININGS = 48
+"""Trainings that the time left must hold after trials have been lengthened: two rounds in heats."""
+STEEPEST = 2.0
+"""Power of the epochs by which an error may be expected to fall; what falls faster is about to arrive."""
+
+
+def longer_epochs(arm: TrainedArm, costs: Costs, *, shortening: float) -> int:
+    """Tell how many epochs longer trials may have; 0 if none were short or no time is left for longer ones.
+
+    Args:
+        arm: The plan so far, trained.
+        costs: What trials cost.
+        shortening: Epochs of a trial over the epochs that the plan asks for.
+    """
+    if not costs.in_heats or shortening == 1:
+        return 0
+    arms = LONG_TRAININGS / len(arm.members)
+    possible = int(costs.case.budget.left_for_trials() / arms / costs.of_epoch(arm.plan, arm))
+    epochs = min(possible, round(arm.plan.epochs / shortening))
+    return epochs if epochs >= WORTH_LENGTHENING * arm.plan.epochs else 0
+
+
+def projected_score(histories: Sequence[History], *, epochs: int) -> float:
+    r"""Project the training score to a longer training, by the power law that its last half followed.
+
+    .. math:: 1 - s(T) = (1 - s(t)) \left(\frac{t}{T}\right)^a,
+        \quad a = \frac{\log (1 - s(t/2)) - \log (1 - s(t))}{\log 2}
+
+    Args:
+        histories: Of all seeds of an arm; their scores are at most 1.
+        epochs: The longer training's.
+
+    Returns:
+        The mean over seeds; a score that did not rise is projected to stay.
+
+    Reference:
+        Hestness et al., "Deep Learning Scaling is Predictable, Empirically", 2017, arXiv:1712.00409.
+    """
+    return sum(_projected(history, epochs) for history in histories) / len(histories)
+
+
+def _projected(history: History, epochs: int) -> float:
+    last, end = history.epochs[-1], history.train_score[-1]
+    if last < 2 or end is None or not math.isfinite(end) or end >= 1:
+        return float(end) if end is not None and math.isfinite(end) else -math.inf
+    place = min(range(len(history.epochs)), key=lambda i: abs(history.epochs[i] - last / 2))
+    middle, half = history.train_score[place], history.epochs[place]
+    if not half or half == last or middle is None or not middle < end:
+        return end
+    power = min(STEEPEST, math.log((1 - middle) / (1 - end)) / math.log(last / half))
+    return float(1 - (1 - end) * (last / epochs) ** power)
