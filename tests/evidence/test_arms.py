@@ -10,6 +10,7 @@ import pytest
 from goodfit.engine.losses import Loss
 from goodfit.engine.plan import Plan
 from goodfit.evidence.arms import beside, train_arms
+from goodfit.evidence.statistics import paired_effect
 from goodfit.nets.mlp import MLP
 from goodfit.rules.base import rule_named
 
@@ -39,3 +40,66 @@ def test_an_arm_beside_its_control_knows_how_rows_differ(arms):
 
 def test_an_arm_beside_itself_differs_nowhere(arms):
     assert {history.variance_by_row for history in beside(arms[0], arms[0])} == {0.0}
+
+
+def with_scores(arm, scores_SN, diverged):
+    """An arm of as many seeds as there are scores; some of them diverged."""
+    members = tuple(
+        dataclasses.replace(
+            arm.members[0],
+            train_scores_N=row_N,
+            history=dataclasses.replace(arm.histories[0], ending="diverged" if gone else "finished"),
+        )
+        for row_N, gone in zip(scores_SN, diverged, strict=True)
+    )
+    return dataclasses.replace(arm, members=members)
+
+
+SCORES_SN = np.array([[1.0, 0.0, 1.0, 1.0], [0.0] * 4, [1.0, 1.0, 0.0, 0.0], [1.0] * 4])
+
+
+def test_where_few_diverge_they_count_as_the_worst_of_the_others(arms):
+    arm = with_scores(arms[0], SCORES_SN, [False, True, False, False])
+    assert arm.usual_scores_SN("training").tolist() == SCORES_SN[[0, 2, 2, 3]].tolist()
+    assert arm.scores_SN("training").tolist() == SCORES_SN.tolist()
+
+
+@pytest.mark.parametrize("diverged", [[False] * 4, [True] * 4, [True, True, False, False]])
+def test_none_and_many_count_as_they_are(arms, diverged):
+    arm = with_scores(arms[0], SCORES_SN, diverged)
+    assert arm.usual_scores_SN("training").tolist() == SCORES_SN.tolist()
+
+
+def simulated(stream, *, gain=0.0, chance):
+    """Scores of six seeds on rows they share, one of which may have collapsed."""
+    row_N = 0.95 + 0.1 * stream.normal(size=300)
+
+    def arm_SN(gain):
+        scores_SN = row_N + gain + 0.002 * stream.normal(size=(6, 1)) + 0.05 * stream.normal(size=(6, 300))
+        diverged_S = stream.random(6) < chance
+        scores_SN[diverged_S] = 0.1
+        return scores_SN, diverged_S
+
+    return arm_SN(0.0), arm_SN(gain)
+
+
+def shown(arm, stream, **told):
+    (control_SN, diverged_S), (treated_SN, _) = simulated(stream, **told)
+    control = with_scores(arm, control_SN, diverged_S)
+    effect, p_value = paired_effect(control.usual_scores_SN("training"), treated_SN)
+    return effect.value > 0 and p_value <= 0.05
+
+
+def test_rare_divergence_makes_no_treatment_seem_to_help(arms):
+    stream = np.random.default_rng(0)
+    share = np.mean([shown(arms[0], stream, chance=0.1) for _ in range(600)])
+    assert share <= 0.025 + 2 * (0.025 * 0.975 / 600) ** 0.5
+
+
+def test_one_divergence_does_not_hide_what_the_other_seeds_show(arms):
+    stream = np.random.default_rng(1)
+    (control_SN, _), (treated_SN, _) = simulated(stream, gain=0.02, chance=0.0)
+    control_SN[4] = 0.1
+    control = with_scores(arms[0], control_SN, np.arange(6) == 4)
+    assert paired_effect(control.scores_SN("training"), treated_SN)[1] > 0.2
+    assert paired_effect(control.usual_scores_SN("training"), treated_SN)[1] < 0.01

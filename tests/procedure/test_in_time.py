@@ -300,3 +300,9 @@ def test_a_training_that_is_on_its_way_is_lengthened_before_remedies_are_tried(
     assert patient._is_only_short("training") == only_short
     assert patient.decided_epochs == (40 if only_short else 0)
     assert patient._is_only_short("testing")
+
+
+@pytest.mark.parametrize(("in_heats", "expected"), [(True, 1.5), (False, 0.75)])
+def test_a_single_arm_is_not_as_cheap_as_a_trial_in_heats_from_which_arms_left(pace, in_heats, expected):
+    pace(0.5)
+    assert costs(100, in_heats=in_heats, correction=0.5).of_epoch(PLAN, votes()) == pytest.approx(expected)

@@ -22,6 +22,8 @@ from goodfit.engine.workers import Workers
 
 Question = Literal["training", "testing"]
 CONTROL = "as it is"
+FEW_DIVERGED = 0.25
+"""Share of the seeds up to which their divergence alone could not be shown to come from a treatment."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
@@ -52,6 +54,19 @@ class TrainedArm:
         """Scores of every seed on every row of the question; what diverged scores as a blind guess."""
         rows = [m.train_scores_N if question == "training" else m.validation_scores_N for m in self.members]
         return np.nan_to_num(np.stack(rows).astype(float), nan=0.0, posinf=0.0, neginf=-1e3)
+
+    def usual_scores_SN(self, question: Question) -> np.ndarray:
+        """Scores to hold treatments against: where few seeds diverged, they score as the worst of the others.
+
+        One collapse among many seeds is an outlier that hides what all others show of a treatment. Counted
+        as an ordinary bad seed of the control it never speaks more for a treatment than it does.
+        """
+        scores_SN = self.scores_SN(question)
+        diverged_S = np.array([history.ending == "diverged" for history in self.histories])
+        if 0 < diverged_S.mean() <= FEW_DIVERGED:
+            usual = np.flatnonzero(~diverged_S)
+            scores_SN[diverged_S] = scores_SN[usual[scores_SN[usual].mean(1).argmin()]]
+        return scores_SN
 
     def ensemble_scores_SN(self, question: Question, split: Split) -> np.ndarray:
         """Scores of votes: row s holds the vote of all seeds but s, so that it can be paired with seed s."""

@@ -65,7 +65,7 @@ class Trial:
 
     def _seed_share(self, place: int) -> float:
         question = self.verdicts[place].question
-        return seed_share(self.control.scores_SN(question), self.arms[place].scores_SN(question))
+        return seed_share(self.control.usual_scores_SN(question), self.arms[place].scores_SN(question))
 
 
 def try_out(
@@ -233,7 +233,7 @@ class _Compared:
 def _compare(
     treatment: Treatment, arm: TrainedArm, control: TrainedArm, split: Split, question: Question
 ) -> _Compared:
-    before_SN = control.scores_SN(question)[: len(arm.members)]
+    before_SN = control.usual_scores_SN(question)[: len(arm.members)]
     trains = treatment.remedy.trains
     after_SN = arm.scores_SN(question) if trains else arm.ensemble_scores_SN(question, split)
     effect, p_value = paired_effect(before_SN, after_SN)

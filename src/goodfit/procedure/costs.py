@@ -79,7 +79,9 @@ class Costs:
 
     def of_epoch(self, plan: Plan, arm: TrainedArm) -> float:
         """Seconds that one epoch of a plan takes on all seeds of an arm."""
-        return self.correction * self._pace([plan], arm)
+        # in heats the last trial was as short as arms left early, which tells nothing of a single arm
+        correction = max(1.0, self.correction) if self.in_heats else self.correction
+        return correction * self._pace([plan], arm)
 
     def learn(self, *, estimate: float, taken: float) -> None:
         """Correct what comes next by what a trial took."""
