@@ -221,7 +221,7 @@ def tried(monkeypatch):
 def test_short_trainings_are_made_longer_before_all_remedies_are_tried(pace, tried):
     pace(1e-3)
     patient = rounds(100, shortening=0.1)
-    patient.round, patient.promising = 2, ("clip", "lr-up")
+    patient.round, patient.lessons.promising = 2, ("clip", "lr-up")
     list(patient._try_remedies("training"))
     assert tried == [["clip", "lr-up"]]
     assert patient.decided_epochs == 40

@@ -10,13 +10,13 @@ from collections.abc import Callable, Iterator, Sequence
 
 from goodfit.diagnosis import testing, training
 from goodfit.diagnosis.finding import Finding
-from goodfit.engine.plan import Plan
 from goodfit.evidence.arms import CONTROL, Question, TrainedArm, train_arms
 from goodfit.evidence.trial import FIRST_SHARE, Trial, look_again, try_out
 from goodfit.procedure.case import Case
 from goodfit.procedure.costs import Costs
 from goodfit.procedure.final import with_epochs
 from goodfit.procedure.lengths import SEEDS_OF_HEATS, longer_epochs, projected_score
+from goodfit.procedure.lessons import Lessons
 from goodfit.procedure.questions import Bar, ask
 from goodfit.procedure.run import Answer
 from goodfit.procedure.winners import ahead_on_leaving, best_of
@@ -38,12 +38,7 @@ class Rounds:
         costs: What trials cost.
         shortening: Epochs of a trial over the epochs that the plan asks for.
         round: How often the loop has come back.
-        hopeless: Testing treatments not shown to help; they are not tried again. A training remedy that
-            did nothing may do much once another has opened the way.
-        harmful_doses: The dose at which a remedy harmed; it is not tried again at that dose or a stronger
-            one.
-        promising: Remedies that helped in the last round without being the best; the next begins with them.
-        seen: Plans that have been trained and were not the best; no treatment leads back to one.
+        lessons: What trials have taught of the remedies.
         decided_epochs: Epochs of longer trials that are to come next, in place of further remedies.
         most_seeds: Seeds of every arm from the first lengthening on, if trials then have fewer.
     """
@@ -55,10 +50,7 @@ class Rounds:
     costs: Costs
     shortening: float = 1.0
     round: int = 1
-    hopeless: set[str] = dataclasses.field(default_factory=set)
-    harmful_doses: dict[str, float] = dataclasses.field(default_factory=dict)
-    promising: tuple[str, ...] = ()
-    seen: list[Plan] = dataclasses.field(default_factory=list)
+    lessons: Lessons = dataclasses.field(default_factory=Lessons)
     decided_epochs: int = 0
     most_seeds: int = SEEDS_OF_HEATS
 
@@ -155,7 +147,7 @@ class Rounds:
                 if self.decided_epochs:
                     return
             for rank in self._ranks(remedies, question):
-                for part in self._parts([t for t in rank if self._is_worth_trying(t)]):
+                for part in self._parts([t for t in rank if self.lessons.leave_open(t)]):
                     chosen, seconds = self.costs.affordable(part, self.arm)
                     if not chosen:
                         continue
@@ -176,8 +168,7 @@ class Rounds:
 
     def _groups(self, question: Question) -> tuple[tuple[Remedy, ...], ...]:
         """Remedies for what was found, one group a finding, and all others."""
-        groups = remedies_for(question, self._find(question), first=self.promising)
-        self.promising = ()
+        groups = remedies_for(question, self._find(question), first=self.lessons.take_promising())
         if self.case.prescription is not None:
             return (self.case.prescription.remedies(question, without=self.unsuited),)
         return groups
@@ -187,15 +178,6 @@ class Rounds:
         if not self.costs.in_heats:
             return [wanted]
         return [[t for t in wanted if t.remedy.trains == trains] for trains in (False, True)]
-
-    def _is_worth_trying(self, treatment: Treatment) -> bool:
-        """Whether nothing seen so far speaks against it: not its own trial, not one at a gentler dose."""
-        harmed = self.harmful_doses.get(treatment.remedy.code)
-        return (
-            treatment.name not in self.hopeless
-            and treatment.plan not in self.seen
-            and (harmed is None or treatment.dose < harmed)
-        )
 
     def _without(self) -> set[str]:
         """Codes not to be tried: what cannot be, and what is in the plan, unless more of it may help more."""
@@ -265,30 +247,18 @@ class Rounds:
 
     def _keep_best(self, trial: Trial) -> bool:
         """Put the proven treatment with the best result into the plan; the loop then goes on from there."""
-        self._learn_from(trial)
+        self.lessons.learn(trial, num_seeds=len(self.arm.members))
         best = best_of(trial, are_dear=self.costs.in_heats)
         self.case.journal.judge(trial, kept=None if best is None else trial.treatments[best].name)
         if best is None:
             return False
         chosen = trial.treatments[best]
         members = trial.arms[best].members[: len(self.arm.members)]
-        self.seen += [self.arm.plan, *(t.plan for t in trial.treatments if t is not chosen)]
+        self.lessons.leave(self.arm.plan, trial, chosen=chosen)
         ensemble = self.arm.plan.ensemble or chosen.plan.ensemble
         plan = dataclasses.replace(chosen.plan, ensemble=ensemble)
         self.arm = TrainedArm(name=CONTROL, plan=plan, members=members)
         return True
-
-    def _learn_from(self, trial: Trial) -> None:
-        num_seeds, promising = len(self.arm.members), []
-        for treatment, verdict in zip(trial.treatments, trial.verdicts, strict=True):
-            left = verdict.num_seeds < num_seeds
-            if verdict.outcome == "helped" or (left and verdict.effect.low > 0):
-                promising.append(treatment.remedy.code)
-            elif verdict.outcome == "harmed":
-                self.harmful_doses[treatment.remedy.code] = treatment.dose
-            elif verdict.question == "testing":
-                self.hopeless.add(treatment.name)
-        self.promising = (*self.promising, *promising)
 
     def _give_up(self, question: Question) -> str:
         out_of_budget = bool(self.case.journal.untried)

@@ -1,0 +1,64 @@
+"""What trials have taught of the remedies, so that no later round asks what is known already."""
+
+from __future__ import annotations
+
+import dataclasses
+
+from goodfit.engine.plan import Plan
+from goodfit.evidence.trial import Trial
+from goodfit.recipe.remedy import Treatment
+
+
+@dataclasses.dataclass(kw_only=True)
+class Lessons:
+    """What is known of treatments that were tried.
+
+    Attributes:
+        hopeless: Testing treatments not shown to help; they are not tried again. A training remedy that
+            did nothing may do much once another has opened the way.
+        harmful_doses: The dose at which a remedy harmed; it is not tried again at that dose or a stronger
+            one.
+        promising: Remedies that helped in the last round without being the best; the next begins with them.
+        seen: Plans that have been trained and were not the best; no treatment leads back to one.
+    """
+
+    hopeless: set[str] = dataclasses.field(default_factory=set)
+    harmful_doses: dict[str, float] = dataclasses.field(default_factory=dict)
+    promising: tuple[str, ...] = ()
+    seen: list[Plan] = dataclasses.field(default_factory=list)
+
+    def learn(self, trial: Trial, *, num_seeds: int) -> None:
+        """Learn from the verdicts of a trial.
+
+        Args:
+            trial: The trial.
+            num_seeds: Seeds of an arm that stood the whole trial; one with fewer left it.
+        """
+        promising = []
+        for treatment, verdict in zip(trial.treatments, trial.verdicts, strict=True):
+            left = verdict.num_seeds < num_seeds
+            if verdict.outcome == "helped" or (left and verdict.effect.low > 0):
+                promising.append(treatment.remedy.code)
+            elif verdict.outcome == "harmed":
+                self.harmful_doses[treatment.remedy.code] = treatment.dose
+            elif verdict.question == "testing":
+                self.hopeless.add(treatment.name)
+        self.promising = (*self.promising, *promising)
+
+    def take_promising(self) -> tuple[str, ...]:
+        """Name the promising remedies, once."""
+        promising, self.promising = self.promising, ()
+        return promising
+
+    def leave(self, plan: Plan, trial: Trial, *, chosen: Treatment) -> None:
+        """Remember the plan that a trial improved on, and those that it did not choose."""
+        self.seen += [plan, *(t.plan for t in trial.treatments if t is not chosen)]
+
+    def leave_open(self, treatment: Treatment) -> bool:
+        """Whether nothing seen so far speaks against it: not its own trial, not one at a gentler dose."""
+        harmed = self.harmful_doses.get(treatment.remedy.code)
+        return (
+            treatment.name not in self.hopeless
+            and treatment.plan not in self.seen
+            and (harmed is None or treatment.dose < harmed)
+        )
