@@ -99,13 +99,17 @@ class Rounds:
         """Whether trials are to be longer before any remedy is tried.
 
         A remedy for testing data works against learning by heart, which a short training has not begun:
-        there it would seem to harm. On training data a longer trial comes first where it alone would do, the
-        way the learning curves go; otherwise it comes last.
+        there it would seem to harm. On training data a longer trial comes first where the epochs that the
+        plan asks for would do alone, the way the learning curves go; otherwise it comes last.
         """
         if question == "testing":
             return True
-        epochs = self._longer_epochs() if self.round > 1 and self.arm.plan.loss.scoring is None else 0
-        if not epochs or projected_score(self.arm.histories, epochs=epochs) < self.bar.score:
+        plan = self.arm.plan
+        epochs = self._longer_epochs() if self.round > 1 and plan.loss.scoring is None else 0
+        if not epochs:
+            return False
+        asked_for = round(plan.epochs / self.shortening)
+        if projected_score(self.arm.histories, epochs=asked_for) < self.bar.score:
             return False
         self.decided_epochs = epochs
         return True
