@@ -121,6 +121,7 @@ def fit(
         int | None, typer.Option(help="Networks that may be trained; repeatable.")
     ] = None,
     seeds: Annotated[int | None, typer.Option(help="Seeds of every arm.")] = None,
+    device: Annotated[str, typer.Option(help="auto, cpu or cuda; auto takes a GPU that is faster.")] = "auto",
     seed: Seed = 0,
     out: Out = None,
     replace: Replace = False,
@@ -160,6 +161,7 @@ def fit(
             budget=left(),
             max_trainings=max_trainings,
             num_seeds=seeds,
+            device=device,
             seed=seed,
             listener=listener,
             command=_typed(),

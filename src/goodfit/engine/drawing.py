@@ -15,6 +15,8 @@ import torch
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from goodfit.engine.device import PROCESSOR
+
 _aten = torch.ops.aten
 _IN_PLACE = (
     _aten.bernoulli_.float,
@@ -33,10 +35,11 @@ _SIZED = (_aten.rand.default, _aten.randn.default)
 
 
 @contextlib.contextmanager
-def seeded(seed: int) -> Iterator[None]:
-    """Let torch's own stream start from a seed for a while, and run on from where it was afterwards."""
+def seeded(seed: int, device: torch.device = PROCESSOR) -> Iterator[None]:
+    """Let torch's own stream of a device start from a seed for a while, and run on as before afterwards."""
     # torch.manual_seed would note the traceback of its caller for devices that nobody uses here
-    stream, before = torch.default_generator, torch.default_generator.get_state()
+    stream = _stream_of(device)
+    before = stream.get_state()
     stream.manual_seed(seed)
     try:
         yield
@@ -51,14 +54,15 @@ class PerCandidate(TorchDispatchMode):
 
     Args:
         seeds: Of every candidate, in stack order.
+        device: Whose stream is drawn from.
 
     Raises:
         NotImplementedError: While active, an operation draws numbers in a way that is not known here.
     """
 
-    def __init__(self, seeds: Sequence[int]) -> None:
+    def __init__(self, seeds: Sequence[int], device: torch.device = PROCESSOR) -> None:
         super().__init__()
-        self._seeds = seeds
+        self._seeds, self._stream = seeds, _stream_of(device)
         self._states: list[Tensor | None] = [None] * len(seeds)
 
     def __torch_dispatch__(
@@ -93,7 +97,7 @@ class PerCandidate(TorchDispatchMode):
         self._each(lambda k: noise_K[k].bernoulli_(chances[k]) if chances[k] < 1 else noise_K[k])
 
     def _each(self, draw: Callable[[int], Tensor]) -> list[Tensor]:
-        drawn, stream, before = [], torch.default_generator, torch.default_generator.get_state()
+        drawn, stream, before = [], self._stream, self._stream.get_state()
         try:
             for k, (seed, state) in enumerate(zip(self._seeds, self._states, strict=True)):
                 stream.manual_seed(seed) if state is None else stream.set_state(state)
@@ -102,6 +106,12 @@ class PerCandidate(TorchDispatchMode):
         finally:
             stream.set_state(before)
         return drawn
+
+
+def _stream_of(device: torch.device) -> torch.Generator:
+    if device.type == "cuda":
+        return torch.cuda.default_generators[device.index or 0]
+    return torch.default_generator
 
 
 def _draws(func: Any, args: tuple[Any, ...]) -> bool:

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from goodfit.engine.backend import Backend, Batch, Dropout, LayerWatcher, gradients_of
 from goodfit.engine.blend import Targets
+from goodfit.engine.device import PROCESSOR
 from goodfit.engine.drawing import seeded
 from goodfit.engine.losses import Loss
 from goodfit.nets.activations import name_of
@@ -27,10 +28,11 @@ class OneByOne(Backend):
 
     Args:
         modules: One freshly built module per candidate. They are changed in place: hand over copies.
+        device: Where they are computed.
     """
 
-    def __init__(self, modules: Sequence[nn.Module]) -> None:
-        super().__init__(modules)
+    def __init__(self, modules: Sequence[nn.Module], *, device: torch.device = PROCESSOR) -> None:
+        super().__init__(modules, device=device)
         self._modules = list(modules)
         self._takes_codes = _takes_codes(modules[0])
         for part in (part for module in modules for part in module.modules()):
@@ -57,7 +59,7 @@ class OneByOne(Backend):
 
     def weights(self, k: int) -> dict[str, Tensor]:
         """Copy one candidate's state, tied parameters under each of their names."""
-        return {name: tensor.detach().clone() for name, tensor in self._modules[k].state_dict().items()}
+        return {name: tensor.detach().clone().cpu() for name, tensor in self._modules[k].state_dict().items()}
 
     def loss_gradients(
         self,
@@ -127,7 +129,7 @@ class OneByOne(Backend):
         if seed is None:
             return module(x, codes) if self._takes_codes else module(x)
         # a module draws from torch's own stream: give it the candidate's for the length of one forward pass
-        with seeded(seed):
+        with seeded(seed, self.flat_KP.device):
             return module(x, codes) if self._takes_codes else module(x)
 
 

@@ -1,0 +1,98 @@
+"""Operations that a GPU repeats: recorded once as a CUDA graph, and played again by one call.
+
+A step of small networks is some thirty operations of a few microseconds each; telling a GPU each of them
+takes longer than doing it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+from collections.abc import Callable, Iterator
+from typing import final
+
+import torch
+
+MOST_AHEAD = 64
+"""Calls that may wait in the GPU's queue: a deadline is looked at between calls, not between steps."""
+
+Body = Callable[[], None]
+
+
+def repeated(body: Body, device: torch.device) -> Body:
+    """Make what is called once for each repetition of ``body``.
+
+    Args:
+        body: Operations on tensors that stay where they are; nothing in it may depend on numbers that only
+            the processor knows, since on a GPU it is run by the processor twice and never again.
+        device: Where they are computed; a processor gains nothing from recording and simply calls.
+    """
+    return Captured(body, device) if device.type == "cuda" else body
+
+
+@final
+class Captured:
+    """Run a body as it is, then record it, then play the record.
+
+    The first call loads what the operations need, which a recording may not do, and makes all lasting memory.
+
+    Args:
+        body: The operations.
+        device: The GPU.
+    """
+
+    def __init__(self, body: Body, device: torch.device) -> None:
+        self._body, self._device = body, device
+        self._graph: torch.cuda.CUDAGraph | None = None
+        self._is_warm = False
+        self._count = 0
+        self._behind: torch.cuda.Event | None = None
+
+    def __call__(self) -> None:
+        """Repeat the operations once; they may still be going on afterwards."""
+        with torch.cuda.device(self._device):
+            if not self._is_warm:
+                self._body()
+                self._is_warm = True
+                return
+            if self._graph is None:
+                self._graph = self._record()
+            self._graph.replay()
+            self._hold_back()
+
+    def _record(self) -> torch.cuda.CUDAGraph:
+        graph, stream, current = torch.cuda.CUDAGraph(), torch.cuda.Stream(), torch.cuda.current_stream()
+        stream.wait_stream(current)
+        # torch.cuda.graph() would collect garbage first, which takes longer than all of this
+        with torch.cuda.stream(stream), _no_garbage():
+            graph.capture_begin(capture_error_mode="thread_local")
+            try:
+                self._body()
+            except BaseException:
+                with contextlib.suppress(RuntimeError):  # a broken recording, of which the reason is known
+                    graph.capture_end()
+                raise
+            graph.capture_end()
+        current.wait_stream(stream)
+        return graph
+
+    def _hold_back(self) -> None:
+        self._count += 1
+        if self._count % MOST_AHEAD:
+            return
+        if self._behind is not None:
+            self._behind.synchronize()
+        self._behind = torch.cuda.Event()
+        self._behind.record()
+
+
+@contextlib.contextmanager
+def _no_garbage() -> Iterator[None]:
+    """Let nothing be collected for a while: freeing what a GPU holds would break a recording."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
