@@ -1,8 +1,8 @@
 """Random numbers that are computed from a seed and a count, for devices on which drawing must not be a call.
 
 A generator of torch fills one tensor at a time, so that 512 seeds take 512 calls, and a recorded step would
-draw the same numbers again and again. Here a number is a hash of its seed, of how many draws there were before
-(which the device counts itself), and of its place in the draw; all seeds are one operation.
+draw the same numbers again and again. Here a number is a hash of its seed, of how many draws there were
+before (which the device counts itself), and of its place in the draw; all seeds are one operation.
 
 Letters: K candidates, S distinct seeds, N rows.
 """

@@ -30,6 +30,7 @@ class Segment:
     move: Move | None
 
     def at_rate(self, factor_K1: Tensor | None) -> dict[str, Tensor]:
+        """Give its numbers with the rates times what the schedules say."""
         if factor_K1 is None:
             return self.hyper
         return self.hyper | {"lr": self.hyper["lr"] * factor_K1[self.rows]}

@@ -76,6 +76,9 @@ class PerCandidate(TorchDispatchMode):
             return self._fill(func, *args, **kwargs)
         if func in _LIKE:
             return torch.stack(self._each(lambda k: func(args[0][k], *args[1:], **kwargs)))
+        if func is _aten.native_dropout.default:  # what a GPU draws and multiplies in one operation
+            pairs = self._each(lambda k: func(args[0][k], *args[1:], **kwargs))
+            return tuple(map(torch.stack, zip(*pairs, strict=True)))
         if func in _SIZED:
             return torch.stack(self._each(lambda k: func(args[0][1:], *args[1:], **kwargs)))
         raise NotImplementedError(f"it draws random numbers by {func}")
@@ -96,7 +99,7 @@ class PerCandidate(TorchDispatchMode):
         noise_K.fill_(1.0)
         self._each(lambda k: noise_K[k].bernoulli_(chances[k]) if chances[k] < 1 else noise_K[k])
 
-    def _each(self, draw: Callable[[int], Tensor]) -> list[Tensor]:
+    def _each(self, draw: Callable[[int], Any]) -> list[Any]:
         drawn, stream, before = [], self._stream, self._stream.get_state()
         try:
             for k, (seed, state) in enumerate(zip(self._seeds, self._states, strict=True)):

@@ -40,7 +40,9 @@ def suitable_device(
     Raises:
         DeviceError: The device asked for is not there.
     """
-    with placed(_choose(population, split, device_named(asked), measure=measure and asked == "auto")) as where:
+    with placed(
+        _choose(population, split, device_named(asked), measure=measure and asked == "auto")
+    ) as where:
         yield where
 
 

@@ -9,7 +9,6 @@ times faster over the rows of a few classes than over the few classes of a row.
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor
 
 from goodfit.engine.blend import Blend, Targets

@@ -14,7 +14,7 @@ from typing import final
 import torch
 from torch import Tensor
 
-from goodfit.engine.descent import Descent, Segment
+from goodfit.engine.descent import Descent
 from goodfit.engine.kernels import kernels_on
 from goodfit.engine.plan import Plan
 from goodfit.engine.timetable import Timetable

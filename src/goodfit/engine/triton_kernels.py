@@ -1,7 +1,7 @@
 """One kernel for a step of any update rule, and one for dropout masks; needs Triton.
 
-An update is a few operations for each number that is read and written, so that nothing but the traffic counts:
-Adam reads four buffers and writes three, once each.
+An update is a few operations for each number that is read and written, so that nothing but the traffic
+counts: Adam reads four buffers and writes three, once each.
 
 Letters: K candidates, P parameters, C numbers of a rule.
 """
@@ -55,7 +55,7 @@ def move(
 
 
 def dropout_mask(starts_K: Tensor, count: Tensor, rate_K1: Tensor, *, num_units: int) -> Tensor:
-    """Draw inverted-dropout masks ``(K, num_units)``, the same as ``CountedStreams`` draws without a kernel."""
+    """Draw inverted-dropout masks ``(K, num_units)``, those that ``CountedStreams`` draws without a kernel."""
     mask_KU = torch.empty(len(starts_K), num_units, dtype=rate_K1.dtype, device=rate_K1.device)
     grid = (triton.cdiv(num_units, BLOCK), len(starts_K))
     _silence[grid](mask_KU, starts_K, count, rate_K1, num_units, BLOCK=BLOCK)

@@ -97,8 +97,8 @@ def fit(
         max_trainings: Networks that may be trained. Bounds the work in place of time, so that the
             same seed gives the same numbers.
         num_seeds: Seeds of every arm; 8 by default, fewer if time is short.
-        device: ``"cpu"``, ``"cuda"``, or ``"auto"``: a GPU where torch finds one and it is faster. What is handed
-            back lies on the processor in any case.
+        device: ``"cpu"``, ``"cuda"``, or ``"auto"``: a GPU where torch finds one and it is faster. What is
+            handed back lies on the processor in any case.
         seed: Root seed of everything random.
         listener: Told of everything as it happens.
         command: What the user typed, for the record.
@@ -107,8 +107,8 @@ def fit(
         The run and its predictor.
 
     Raises:
-        GoodfitError: The device is not there, the data cannot be learnt from, the plan contradicts itself, the model cannot
-            be built, or the budget is too small for one epoch.
+        GoodfitError: The device is not there, the data cannot be learnt from, the plan contradicts itself,
+            the model cannot be built, or the budget is too small for one epoch.
 
     Example:
         >>> from sklearn.datasets import load_iris
