@@ -94,14 +94,10 @@ class Backend(abc.ABC):
         device: Where they are computed.
 
     Attributes:
-        can_be_recorded: Whether a step with this backend is operations of fixed tensors alone, with no number
-            from elsewhere.
         flat_KP: Trainable numbers of all candidates.
         layout: Where each parameter lies in a row of ``flat_KP``.
         buffers: What a network remembers beside its parameters, such as running means, stacked.
     """
-
-    can_be_recorded = False
 
     def __init__(self, modules: Sequence[nn.Module], *, device: torch.device = PROCESSOR) -> None:
         flat_KP, self.layout = flatten_parameters(
@@ -114,6 +110,11 @@ class Backend(abc.ABC):
             for m in modules
         ]
         self.buffers = {name: torch.stack([b[name] for b in named]).to(device) for name in named[0]}
+
+    @property
+    @abc.abstractmethod
+    def can_be_recorded(self) -> bool:
+        """Whether steps are the same operations on the same tensors every time; asked after the first one."""
 
     @property
     def widest(self) -> int:

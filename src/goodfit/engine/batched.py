@@ -65,8 +65,9 @@ class Batched(OneByOne):
         """Differentiate as :meth:`Backend.loss_gradients` says, batched in training mode."""
         if dropout is None:
             return super().loss_gradients(batch, y_KN, loss=loss, smoothing_K1=smoothing_K1)
-        with PerCandidate(dropout.hidden_streams.next_seeds(), self.flat_KP.device):
+        with PerCandidate(dropout.hidden_streams.next_seeds(), self.flat_KP.device) as draws:
             scores_KNO, buffers = self._call(batch)
+        self._has_drawn = self._has_drawn or draws.has_drawn
         loss_KN = loss.rows(scores_KNO, y_KN, smoothing_K1=smoothing_K1)
         found = gradients_of(
             loss_KN.mean(-1), list(self._parameters.values()), num_candidates=self.num_candidates

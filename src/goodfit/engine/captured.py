@@ -19,15 +19,17 @@ MOST_AHEAD = 64
 Body = Callable[[], None]
 
 
-def repeated(body: Body, device: torch.device) -> Body:
+def repeated(body: Body, device: torch.device, *, is_steady: Callable[[], bool]) -> Body:
     """Make what is called once for each repetition of ``body``.
 
     Args:
         body: Operations on tensors that stay where they are; nothing in it may depend on numbers that only
             the processor knows, since on a GPU it is run by the processor twice and never again.
         device: Where they are computed; a processor gains nothing from recording and simply calls.
+        is_steady: Asked after the first call whether the operations are the same every time; otherwise the
+            body is called at every repetition.
     """
-    return Captured(body, device) if device.type == "cuda" else body
+    return Captured(body, device, is_steady) if device.type == "cuda" else body
 
 
 @final
@@ -39,10 +41,11 @@ class Captured:
     Args:
         body: The operations.
         device: The GPU.
+        is_steady: As in :func:`repeated`.
     """
 
-    def __init__(self, body: Body, device: torch.device) -> None:
-        self._body, self._device = body, device
+    def __init__(self, body: Body, device: torch.device, is_steady: Callable[[], bool]) -> None:
+        self._body, self._device, self._is_steady = body, device, is_steady
         self._graph: torch.cuda.CUDAGraph | None = None
         self._is_warm = False
         self._count = 0
@@ -51,13 +54,13 @@ class Captured:
     def __call__(self) -> None:
         """Repeat the operations once; they may still be going on afterwards."""
         with torch.cuda.device(self._device):
-            if not self._is_warm:
+            if not self._is_warm or not self._is_steady():
                 self._body()
                 self._is_warm = True
-                return
-            if self._graph is None:
-                self._graph = self._record()
-            self._graph.replay()
+            else:
+                if self._graph is None:
+                    self._graph = self._record()
+                self._graph.replay()
             self._hold_back()
 
     def _record(self) -> torch.cuda.CUDAGraph:

@@ -34,15 +34,40 @@ _LIKE = (
 _SIZED = (_aten.rand.default, _aten.randn.default)
 
 
+class Seeded:
+    """A stream that was started from a seed.
+
+    Args:
+        stream: It.
+    """
+
+    def __init__(self, stream: torch.Generator) -> None:
+        self._stream, self._start = stream, stream.get_state()
+
+    @property
+    def has_moved(self) -> bool:
+        """Whether anything was drawn since."""
+        return not torch.equal(self._stream.get_state(), self._start)
+
+
+class _Still:
+    """In place of a stream while steps are recorded, which they are only if they draw nothing."""
+
+    has_moved = False
+
+
 @contextlib.contextmanager
-def seeded(seed: int, device: torch.device = PROCESSOR) -> Iterator[None]:
+def seeded(seed: int, device: torch.device = PROCESSOR) -> Iterator[Seeded | _Still]:
     """Let torch's own stream of a device start from a seed for a while, and run on as before afterwards."""
+    if device.type == "cuda" and torch.cuda.is_current_stream_capturing():
+        yield _Still()
+        return
     # torch.manual_seed would note the traceback of its caller for devices that nobody uses here
     stream = _stream_of(device)
     before = stream.get_state()
     stream.manual_seed(seed)
     try:
-        yield
+        yield Seeded(stream)
     finally:
         stream.set_state(before)
 
@@ -56,6 +81,9 @@ class PerCandidate(TorchDispatchMode):
         seeds: Of every candidate, in stack order.
         device: Whose stream is drawn from.
 
+    Attributes:
+        has_drawn: Whether anything was asked for.
+
     Raises:
         NotImplementedError: While active, an operation draws numbers in a way that is not known here.
     """
@@ -64,6 +92,7 @@ class PerCandidate(TorchDispatchMode):
         super().__init__()
         self._seeds, self._stream = seeds, _stream_of(device)
         self._states: list[Tensor | None] = [None] * len(seeds)
+        self.has_drawn = False
 
     def __torch_dispatch__(
         self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
@@ -72,6 +101,7 @@ class PerCandidate(TorchDispatchMode):
         kwargs = kwargs or {}
         if not _draws(func, args):
             return func(*args, **kwargs)
+        self.has_drawn = True
         if func in _IN_PLACE:
             return self._fill(func, *args, **kwargs)
         if func in _LIKE:

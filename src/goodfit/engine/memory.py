@@ -36,6 +36,8 @@ _ORDERS, _ORDER_BYTES = 4, 8
 """Copies of the order of an epoch's rows that a GPU holds while it is shuffled and written down."""
 _ACTIVATIONS = 4
 """Numbers that a recorded step keeps of each unit and row, where a processor keeps those of one group."""
+_ROOM_BYTES = 1e9
+"""What a look at the curves takes there at most, however many candidates there are."""
 
 
 def candidate_floats(plan: Plan, split: Split) -> int:
@@ -104,7 +106,7 @@ def give_back() -> None:
 
 def _of_gpu(device: str) -> float:
     kept = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
-    return float(torch.cuda.mem_get_info(device)[0] + kept)
+    return max(0.0, torch.cuda.mem_get_info(device)[0] + kept - _ROOM_BYTES)
 
 
 def _of_machine() -> float:

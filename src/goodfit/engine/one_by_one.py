@@ -35,10 +35,16 @@ class OneByOne(Backend):
         super().__init__(modules, device=device)
         self._modules = list(modules)
         self._takes_codes = _takes_codes(modules[0])
+        self._has_drawn = False
         for part in (part for module in modules for part in module.modules()):
             if isinstance(part, Convolution):
                 part.puts_channels_last = True
         self.refresh()
+
+    @property
+    def can_be_recorded(self) -> bool:
+        """Whether no code of the user's own would have to run at every step, and nothing random is drawn."""
+        return not self._has_drawn and all(map(_is_known, self._modules[0].modules()))
 
     def keep(self, index_M: Tensor) -> None:
         """Shrink the stack, modules included."""
@@ -129,12 +135,19 @@ class OneByOne(Backend):
         if seed is None:
             return module(x, codes) if self._takes_codes else module(x)
         # a module draws from torch's own stream: give it the candidate's for the length of one forward pass
-        with seeded(seed, self.flat_KP.device):
-            return module(x, codes) if self._takes_codes else module(x)
+        with seeded(seed, self.flat_KP.device) as stream:
+            scores: Tensor = module(x, codes) if self._takes_codes else module(x)
+            self._has_drawn = self._has_drawn or stream.has_moved
+        return scores
 
 
 def _trainable(module: nn.Module) -> list[nn.Parameter]:
     return [parameter for parameter in module.parameters() if parameter.requires_grad]
+
+
+def _is_known(part: nn.Module) -> bool:
+    """Whether torch or goodfit wrote a module; what else may happen in a forward pass, nobody can tell."""
+    return type(part).__module__.partition(".")[0] in ("torch", "goodfit")
 
 
 def _takes_codes(module: nn.Module) -> bool:

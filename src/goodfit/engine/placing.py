@@ -1,7 +1,7 @@
 """On which device a run should be computed, for this population.
 
-A GPU pays as soon as there is enough to do at once, which a small network on few seeds is not. Where time counts
-both are measured; where numbers must repeat, a GPU that is there is taken.
+A GPU pays as soon as there is enough to do at once, which a small network on few seeds is not. Where time
+counts both are measured; where numbers must repeat, a GPU that is there is taken.
 """
 
 from __future__ import annotations
@@ -40,10 +40,9 @@ def suitable_device(
     Raises:
         DeviceError: The device asked for is not there.
     """
-    with placed(
-        _choose(population, split, device_named(asked), measure=measure and asked == "auto")
-    ) as where:
-        yield where
+    chosen = _choose(population, split, device_named(asked), measure=measure and asked == "auto")
+    with placed(chosen):
+        yield chosen
 
 
 def _choose(population: Sequence[Candidate], split: Split, device: str, *, measure: bool) -> Placement:

@@ -56,12 +56,16 @@ class Stacked(Backend):
         self._num_embeddings = sum(name.startswith("embeddings.") for name in self.layout.names)
         self.refresh()
 
+    @property
+    def can_be_recorded(self) -> bool:
+        """Whether its layers are written by hand, into memory that is used again."""
+        return self._network.activation in BY_HAND
+
     def refresh(self) -> None:
         """Make leaves of the flat buffer's views again."""
         self.flat_KP = self.flat_KP.contiguous()
         self._parameters = leaves(self.flat_KP, self.layout)
         self._by_hand, self._room = None, Workspace(self.flat_KP)
-        self.can_be_recorded = self._network.activation in BY_HAND
         if self.can_be_recorded:
             self._by_hand = ByHand(
                 self._network, self.flat_KP, layout=self.layout, buffers=self.buffers, dtype=self._dtype

@@ -109,7 +109,12 @@ class RecordedSteps(Steps):
         """Forget what was recorded: the tensors of those who stay lie elsewhere."""
         super().read(dropout, smoothing_K1)
         self._timetable = Timetable(self._device)
-        self._repeat = repeated(self._step, self._device)
+        parts = self._parts
+        self._repeat = repeated(
+            self._step,
+            self._device,
+            is_steady=lambda: parts.backend.can_be_recorded and not parts.loss.is_own,
+        )
 
     def begin(self, rows_KN: Tensor) -> None:
         """Write down the rows and numbers of all steps."""
@@ -143,5 +148,5 @@ class RecordedSteps(Steps):
 
 
 def is_recorded(backend: Backend) -> bool:
-    """Whether steps are recorded: on a GPU, where the backend can be."""
-    return backend.flat_KP.device.type == "cuda" and backend.can_be_recorded
+    """Whether steps read their numbers from a timetable, and may be recorded: on a GPU."""
+    return backend.flat_KP.device.type == "cuda"

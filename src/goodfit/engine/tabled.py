@@ -8,6 +8,7 @@ Letters: K candidates, P parameters, S steps, C numbers of a rule.
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Mapping, MutableMapping, Sequence
 from typing import final
 
@@ -53,19 +54,23 @@ class TabledDescent(Descent):
         t_S1 = torch.arange(first, first + num_steps, dtype=torch.float64).unsqueeze(1)
         columns = {}
         for place, segment in enumerate(self._segments):
-            plans = self._plans[segment.rows]
-            hyper = {
-                name: torch.tensor([plan.rule.hyperparameters()[name] for plan in plans], dtype=torch.float64)
-                for name in segment.hyper
-            }
-            decay_K = torch.tensor([plan.rule.weight_decay for plan in plans], dtype=torch.float64)
+            hyper = self._exact[place]
             rate_SK = hyper["lr"] * factor_SK[:, segment.rows]
-            rate, *own = NUMBERS[plans[0].rule.name](hyper, rate_SK, t_S1)
-            table = torch.stack(
-                [row.expand_as(rate_SK) for row in (rate, 1 - rate_SK * decay_K, *own)], dim=1
-            )
+            rate, *own = NUMBERS[segment.rule.name](hyper, rate_SK, t_S1)
+            kept_SK = 1 - rate_SK * hyper["weight_decay"]
+            table = torch.stack([row.expand_as(rate_SK) for row in (rate, kept_SK, *own)], dim=1)
             columns[_column(place)] = table.to(self._like)
         return columns
+
+    def _read_numbers(self) -> None:
+        """Read in double precision too: what is left from a float32 of 0.999 to 1 is wrong in its fifth digit."""
+        super()._read_numbers()
+        self._exact = []
+        for segment in self._segments:
+            records = [dataclasses.asdict(plan.rule) for plan in self._plans[segment.rows]]
+            numbers = ([record[name] for record in records] for name in records[0])
+            columns = (torch.tensor(column, dtype=torch.float64) for column in numbers)
+            self._exact.append(dict(zip(records[0], columns, strict=True)))
 
     def _factors_SK(self, first: int, num_steps: int) -> Tensor:
         factors = [
@@ -83,13 +88,12 @@ class TabledDescent(Descent):
         kernels = kernels_on(flat_KP)
         for place, segment in enumerate(self._segments):
             w_KP, g_KP = flat_KP[segment.rows], grad_KP[segment.rows]
-            numbers_CK = timetable.now(_column(place))
             name = segment.rule.name
             if kernels is not None:
-                weights_P = self._weights_P if decays else None
-                kernels.move(name, w_KP, g_KP, segment.state, numbers_CK, decays_P=weights_P)
+                numbers, weights_P = timetable.whole(_column(place)), self._weights_P if decays else None
+                kernels.move(name, w_KP, g_KP, segment.state, numbers, decays_P=weights_P)
                 continue
-            rate_K1, kept_K1, *own = numbers_CK.unsqueeze(-1)
+            rate_K1, kept_K1, *own = timetable.now(_column(place)).unsqueeze(-1)
             if decays:
                 self._decay_by(kept_K1, w_KP)
             MOVES[name](w_KP, g_KP, segment.state, rate_K1, *own)

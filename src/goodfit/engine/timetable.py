@@ -55,6 +55,10 @@ class Timetable:
         """Read a column at the present step; a new tensor."""
         return self._columns[name].index_select(0, self._place_1).squeeze(0)
 
+    def whole(self, name: str) -> tuple[Tensor, Tensor]:
+        """Hand over a whole column and the place, to an operation that finds its step by itself."""
+        return self._columns[name], self._place_1
+
     def has(self, name: str) -> bool:
         """Whether there is such a column."""
         return name in self._columns

@@ -23,7 +23,7 @@ def move(
     w_KP: Tensor,
     g_KP: Tensor,
     state: Mapping[str, Tensor],
-    numbers_CK: Tensor,
+    numbers: tuple[Tensor, Tensor],
     *,
     decays_P: Tensor | None,
 ) -> None:
@@ -34,20 +34,24 @@ def move(
         w_KP: Parameters; changed.
         g_KP: Gradients.
         state: What the rule remembers, in its own order; changed.
-        numbers_CK: Numbers of this step: the rate, what decay leaves, and the rule's further ones.
+        numbers: Numbers of all steps ``(S, C, K)``, and which step it is: for each the rate, what decay
+            leaves, and the rule's further ones.
         decays_P: 1 for the parameters that decay; ``None`` where none does.
     """
     first_KP, second_KP = (*state.values(), w_KP, w_KP)[:2]
     num_candidates, num_parameters = w_KP.shape
+    table_SCK, place_1 = numbers
     _move[(triton.cdiv(num_parameters, BLOCK), num_candidates)](
         w_KP,
         g_KP,
         first_KP,
         second_KP,
-        numbers_CK,
+        table_SCK,
+        place_1,
         w_KP if decays_P is None else decays_P,
         num_candidates,
         num_parameters,
+        NUMBERS=table_SCK.shape[1],
         RULE=rule,
         DECAYS=decays_P is not None,
         BLOCK=BLOCK,
@@ -55,7 +59,7 @@ def move(
 
 
 def dropout_mask(starts_K: Tensor, count: Tensor, rate_K1: Tensor, *, num_units: int) -> Tensor:
-    """Draw inverted-dropout masks ``(K, num_units)``, those that ``CountedStreams`` draws without a kernel."""
+    """Draw inverted-dropout masks ``(K, num_units)``, as ``CountedStreams`` draws them without a kernel."""
     mask_KU = torch.empty(len(starts_K), num_units, dtype=rate_K1.dtype, device=rate_K1.device)
     grid = (triton.cdiv(num_units, BLOCK), len(starts_K))
     _silence[grid](mask_KU, starts_K, count, rate_K1, num_units, BLOCK=BLOCK)
@@ -83,9 +87,11 @@ def _move(
     first_ptr,
     second_ptr,
     numbers_ptr,
+    place_ptr,
     decays_ptr,
     num_candidates,
     num_parameters,
+    NUMBERS: tl.constexpr,
     RULE: tl.constexpr,
     DECAYS: tl.constexpr,
     BLOCK: tl.constexpr,
@@ -94,7 +100,7 @@ def _move(
     place_P = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
     is_in = place_P < num_parameters
     at = k.to(tl.int64) * num_parameters + place_P
-    numbers_ptr += k
+    numbers_ptr += tl.load(place_ptr) * NUMBERS * num_candidates + k
     w, g = tl.load(w_ptr + at, mask=is_in), tl.load(g_ptr + at, mask=is_in)
     rate = tl.load(numbers_ptr)
     if DECAYS:
