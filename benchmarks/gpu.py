@@ -17,7 +17,7 @@ import dataclasses
 import json
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
@@ -37,6 +37,7 @@ from goodfit.engine.tabled import NUMBERS, TabledDescent
 from goodfit.engine.timetable import Timetable
 from goodfit.nets.cnn import CNN
 from goodfit.nets.mlp import MLP
+from goodfit.procedure.demo import demo
 from goodfit.rules.base import rule_named
 from goodfit.tensors import Layout
 
@@ -47,9 +48,12 @@ COPIED_FLOATS = 256_000_000
 UPDATED = ((512, 8_970), (64, 1_000_000))
 """Candidates and parameters of the updates: those of the first row, and buffers far larger than any cache."""
 REFERENCE_STEPS = 500
+IN_A_ROW = 20
+FEW_K, MANY_K = (1, 64), (1, 8, 64, 512, 4096)
 
 CASES: tuple[Case, ...] = (
     Case(network=MLP(widths=(64,) * 2), inputs=(64,), outputs=10, batch=64, k=512, epochs=20, target=150),
+    Case(network=MLP(widths=(64,) * 2), inputs=(64,), outputs=10, batch=64, k=512, epochs=4, target=150),
     Case(network=MLP(widths=(64,) * 2), inputs=(64,), outputs=10, batch=64, k=64, epochs=20, target=0),
     Case(network=MLP(widths=(32,) * 2), inputs=(30,), outputs=2, batch=32, k=512, epochs=10, target=0),
     Case(network=MLP(widths=(128,) * 3), inputs=(64,), outputs=10, batch=128, k=128, epochs=20, target=0),
@@ -77,13 +81,24 @@ def main() -> None:
         cases = [dataclasses.replace(case, epochs=max(1, case.epochs // 5)) for case in cases]
     rows = [measure(case, device, repeats=1 if arguments.quick else NUM_REPEATS) for case in cases]
     updates = measure_updates(device)
+    growth = measure_growth(device, () if arguments.only else FEW_K if arguments.quick else MANY_K)
     if arguments.json:
         wanted = ("structure", "batch", "k", "threads", "device", "reference_us", "goodfit_us", "ratio")
         print(json.dumps([{name: row[name] for name in wanted} for row in rows], indent=1))
         return
+    cured = {} if arguments.quick or arguments.only else measure_demo(device)
     show(rows, updates)
+    if cured:
+        print(f"goodfit demo: {cured['trainings']} trainings in {cured['seconds']} s")
+    for point in growth:
+        print(f"K = {point['k']}: {point['network_ms']:g} ms a network")
     if not arguments.quick and not arguments.only:
-        print(write_results("gpu", {"gpu": describe(device), "rows": rows, "updates": updates}))
+        print(
+            write_results(
+                "gpu",
+                {"gpu": describe(device), "rows": rows, "updates": updates, "growth": growth, "demo": cured},
+            )
+        )
 
 
 def measure(case: Case, device: str, *, repeats: int) -> dict[str, Any]:
@@ -240,6 +255,25 @@ def copy_rate(device: str) -> float:
     return 2 * FLOAT_BYTES * COPIED_FLOATS / seconds_of(lambda: copied.copy_(source))
 
 
+def measure_demo(device: str) -> dict[str, float]:
+    """Run ``goodfit demo`` on the GPU: its seconds, and how many networks it trained."""
+    start = time.perf_counter()
+    run = demo(device=device).run
+    return {"seconds": round(time.perf_counter() - start, 1), "trainings": run.num_trainings}
+
+
+def measure_growth(device: str, sizes: Sequence[int]) -> list[dict[str, Any]]:
+    """Time of one network's whole training among K of the second row's."""
+    found = []
+    for k in sizes:
+        case = dataclasses.replace(CASES[1], k=k)
+        split = make_split(case)
+        with placed(Placement(device=device)):
+            network_us = goodfit_us(case, split) * case.steps
+        found.append({"k": k, "network_ms": round(network_us / 1e3, 3)})
+    return found
+
+
 def measure_updates(device: str) -> list[dict[str, Any]]:
     """Time the update of every rule, and say what part of the rate of a large copy it reaches."""
     rate, found = copy_rate(device), []
@@ -271,13 +305,14 @@ def measure_updates(device: str) -> list[dict[str, Any]]:
 
 
 def seconds_of(operation: Callable[[], Any], *, repeats: int = 30) -> float:
-    """Median time of an operation by the GPU's own clock, calls recorded so that only its work counts."""
+    """Median time of an operation by the GPU's own clock; several in a row, so that no call counts."""
     for _ in range(3):
         operation()
     torch.cuda.synchronize()
     graph = torch.cuda.CUDAGraph()
     with torch.cuda.graph(graph):
-        operation()
+        for _ in range(IN_A_ROW):
+            operation()
     times = []
     for _ in range(repeats):
         start, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))
@@ -285,7 +320,7 @@ def seconds_of(operation: Callable[[], Any], *, repeats: int = 30) -> float:
         graph.replay()
         end.record()
         end.synchronize()
-        times.append(start.elapsed_time(end) / 1e3)
+        times.append(start.elapsed_time(end) / 1e3 / IN_A_ROW)
     return statistics.median(times)
 
 

@@ -7,14 +7,17 @@ import math
 import pytest
 import torch
 from tests.engine.conftest import make_plan, make_split
+from tests.engine.given_networks import Tied, normalised
 
-from goodfit.engine import stack, variation
+from goodfit.engine import one_by_one, stack, variation
 from goodfit.engine.candidate import Candidate
 from goodfit.engine.captured import repeated
 from goodfit.engine.counted import CountedStreams
 from goodfit.engine.device import PROCESSOR
+from goodfit.engine.history import Choice
 from goodfit.engine.loop import measure_pace, train
 from goodfit.engine.losses import Loss
+from goodfit.engine.stack import Stack
 from goodfit.engine.timetable import Timetable
 from goodfit.nets.given import Given
 from goodfit.nets.mlp import MLP
@@ -119,3 +122,22 @@ def test_a_timetable_keeps_its_place_and_its_memory():
     assert timetable.whole("rate")[1] is place_1
     assert not timetable.has("share")
     assert math.isclose(whole.sum().item(), 15)
+
+
+@pytest.mark.usefixtures("double")
+@pytest.mark.parametrize("way", ["one by one", "batched"])
+@pytest.mark.parametrize("factory", [normalised, Tied], ids=["normalised", "tied, frozen and replaced"])
+def test_modules_that_hold_copies_train_as_those_that_hold_the_rows(factory, way, recorded, monkeypatch):
+    split, several = make_split(), population(make_plan(network=Given(factory=factory), averaging=0.9))
+
+    def run():
+        trained = Stack(several, split, Choice(way=way, reason="test"))
+        return trained.run(deadline=math.inf, progress=lambda share: None)
+
+    expected = run()
+    monkeypatch.setattr(one_by_one, "wants_copies", lambda device: True)
+    recorded()
+    for one, other in zip(run(), expected, strict=True):
+        assert one.weights.keys() == other.weights.keys()
+        assert all(torch.equal(tensor, other.weights[key]) for key, tensor in one.weights.items())
+        assert one.history.validation_loss == other.history.validation_loss

@@ -7,11 +7,12 @@ takes longer than doing it.
 from __future__ import annotations
 
 import contextlib
-import gc
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import final
 
 import torch
+
+from goodfit.engine.garbage import uncollected
 
 MOST_AHEAD = 64
 """Calls that may wait in the GPU's queue: a deadline is looked at between calls, not between steps."""
@@ -67,7 +68,7 @@ class Captured:
         graph, stream, current = torch.cuda.CUDAGraph(), torch.cuda.Stream(), torch.cuda.current_stream()
         stream.wait_stream(current)
         # torch.cuda.graph() would collect garbage first, which takes longer than all of this
-        with torch.cuda.stream(stream), _no_garbage():
+        with torch.cuda.stream(stream), uncollected():
             graph.capture_begin(capture_error_mode="thread_local")
             try:
                 self._body()
@@ -87,15 +88,3 @@ class Captured:
             self._behind.synchronize()
         self._behind = torch.cuda.Event()
         self._behind.record()
-
-
-@contextlib.contextmanager
-def _no_garbage() -> Iterator[None]:
-    """Let nothing be collected for a while: freeing what a GPU holds would break a recording."""
-    was_on = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_on:
-            gc.enable()

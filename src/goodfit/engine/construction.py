@@ -15,6 +15,7 @@ from goodfit.engine.batched import Batched
 from goodfit.engine.candidate import Candidate
 from goodfit.engine.device import PROCESSOR
 from goodfit.engine.drawing import seeded
+from goodfit.engine.garbage import uncollected
 from goodfit.engine.history import Way
 from goodfit.engine.one_by_one import OneByOne
 from goodfit.engine.plan import Plan
@@ -65,7 +66,8 @@ def build_backend(
         way: How they are computed; by default by hand where that is written, else one by one.
         device: Where they are computed. They are built on the processor, so that they begin alike everywhere.
     """
-    modules = [build_module(candidate, split) for candidate in candidates]
+    with uncollected():
+        modules = [build_module(candidate, split) for candidate in candidates]
     plan = candidates[0].plan
     if isinstance(plan.network, MLP) and way in (None, "stacked"):
         return Stacked(plan.network, modules, dtype=PRECISIONS[plan.precision], device=device)

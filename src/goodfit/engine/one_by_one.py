@@ -24,7 +24,8 @@ class OneByOne(Backend):
     """Compute candidates one by one; the slow and general way.
 
     Each module's parameters are swapped for views of the flat buffer once, so that a forward pass needs no
-    copies and a backward pass leaves its gradients where the update rule looks for them.
+    copies and a backward pass leaves its gradients where the update rule looks for them. Layers on a GPU want
+    memory that begins at round addresses: there the modules hold copies, brought up to date before each use.
 
     Args:
         modules: One freshly built module per candidate. They are changed in place: hand over copies.
@@ -55,16 +56,34 @@ class OneByOne(Backend):
         """Point every module's parameters and buffers at its row of the flat buffers."""
         self.flat_KP = self.flat_KP.contiguous()
         self._grad_KP = torch.empty_like(self.flat_KP)
+        self._copies: dict[torch.dtype, list[tuple[Tensor, Tensor]]] = {}
         for k, module in enumerate(self._modules):
             rows = views(self.flat_KP[k], self.layout)
             for name, parameter in module.named_parameters():
-                parameter.data = rows[name] if name in rows else self.buffers[name][k]
+                parameter.data = self._held(rows[name] if name in rows else self.buffers[name][k])
             for name, _ in list(module.named_buffers()):
                 owner, _, last = name.rpartition(".")
-                module.get_submodule(owner)._buffers[last] = self.buffers[name][k]
+                module.get_submodule(owner)._buffers[last] = self._held(self.buffers[name][k])
+        self._own_buffers = [dict(module.named_buffers()) for module in self._modules]
+
+    def _held(self, row: Tensor) -> Tensor:
+        """Give what a module is to hold of a row of the flat buffers."""
+        if not wants_copies(row.device):
+            return row
+        copy = row.clone()
+        self._copies.setdefault(row.dtype, []).append((copy, row))
+        return copy
+
+    @torch.no_grad()
+    def _bring(self) -> None:
+        """Bring the modules' copies up to date."""
+        for pairs in self._copies.values():
+            copies, rows = zip(*pairs, strict=True)
+            torch._foreach_copy_(copies, rows)
 
     def weights(self, k: int) -> dict[str, Tensor]:
         """Copy one candidate's state, tied parameters under each of their names."""
+        self._bring()
         return {name: tensor.detach().clone().cpu() for name, tensor in self._modules[k].state_dict().items()}
 
     def loss_gradients(
@@ -80,6 +99,7 @@ class OneByOne(Backend):
 
         The graph of one network stays in the cache where those of all would not.
         """
+        self._bring()
         seeds = None if dropout is None else dropout.hidden_streams.next_seeds()
         y_KN = y_KN.expand(self.num_candidates, *y_KN.shape[1:])
         for k, module in enumerate(self._modules):
@@ -95,13 +115,14 @@ class OneByOne(Backend):
 
     @torch.no_grad()
     def _follow(self) -> None:
-        """Take over the buffers that a forward pass has replaced, once no graph needs the old ones."""
+        """Take over buffers that a forward pass has changed elsewhere, once no graph needs the old ones."""
         for k, module in enumerate(self._modules):
             for name, buffer in list(module.named_buffers()):
                 own = self.buffers[name][k]
                 if buffer.data_ptr() != own.data_ptr():
+                    own.copy_(buffer)
                     owner, _, last = name.rpartition(".")
-                    module.get_submodule(owner)._buffers[last] = own.copy_(buffer)
+                    module.get_submodule(owner)._buffers[last] = self._own_buffers[k][name]
 
     def gradients(self, loss_K: Tensor) -> Tensor:
         """Differentiate as :meth:`Backend.gradients` says, one module's loss after the other."""
@@ -113,6 +134,7 @@ class OneByOne(Backend):
         self, batch: Batch, *, dropout: Dropout | None = None, watcher: LayerWatcher | None = None
     ) -> Tensor:
         """Compute raw scores as :meth:`Backend.scores` says."""
+        self._bring()
         seen: list[list[tuple[str, str, Tensor]]] = []
         outputs = []
         seeds = None if dropout is None else dropout.hidden_streams.next_seeds()
@@ -143,6 +165,11 @@ class OneByOne(Backend):
 
 def _trainable(module: nn.Module) -> list[nn.Parameter]:
     return [parameter for parameter in module.parameters() if parameter.requires_grad]
+
+
+def wants_copies(device: torch.device) -> bool:
+    """Whether layers need their memory to begin at round addresses, which rows of a flat buffer seldom do."""
+    return device.type == "cuda"
 
 
 def _is_known(part: nn.Module) -> bool:

@@ -23,6 +23,7 @@ from goodfit.engine.curves import Curves
 from goodfit.engine.descent import Descent
 from goodfit.engine.device import placement
 from goodfit.engine.evaluation import CURVE_ROWS, START_ROWS, Evaluation, Measured
+from goodfit.engine.garbage import uncollected
 from goodfit.engine.history import Choice, Ending, History, curve
 from goodfit.engine.keeping import AveragedWeights, BestWeights
 from goodfit.engine.plan import Plan
@@ -235,7 +236,7 @@ class Stack:
     def _finish(self, places: Sequence[int], ending: Ending) -> None:
         if not places:
             return
-        with self._showing(*self._handed_over()):
+        with self._showing(*self._handed_over()), uncollected():
             final = self._evaluation.final(self._seen_of_handed_over(), torch.tensor(places))
             for row, place in enumerate(places):
                 k = self._members[place]

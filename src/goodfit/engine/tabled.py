@@ -63,7 +63,7 @@ class TabledDescent(Descent):
         return columns
 
     def _read_numbers(self) -> None:
-        """Read in double precision too: what is left from a float32 of 0.999 to 1 is wrong in its fifth digit."""
+        """Read in double precision too: what is left from a float32 of 0.999 to 1 has five digits."""
         super()._read_numbers()
         self._exact = []
         for segment in self._segments:
