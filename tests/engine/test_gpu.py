@@ -236,10 +236,13 @@ class TestOtherNetworks:
         ],
     )
     def test_steps_are_recorded_where_all_are_alike(self, network, way, is_recorded, on_gpu, monkeypatch):
-        calls, original = [], steps_module.RecordedSteps._step
-        monkeypatch.setattr(
-            steps_module.RecordedSteps, "_step", lambda self: (calls.append(1), original(self))
-        )
+        calls, original = [], steps_module.recorded_step
+
+        def step(*arguments):
+            calls.append(1)
+            original(*arguments)
+
+        monkeypatch.setattr(steps_module, "recorded_step", step)
         split = images() if isinstance(network, CNN) else make_split()
         several = population(make_plan(network=network, epochs=4))
         Stack(several, split, loop.Choice(way=way, reason="test")).run(
@@ -305,14 +308,14 @@ class TestMemory:
         assert_same(cut, whole, rtol=1e-3, atol=1e-4)
 
     def test_running_out_while_a_step_is_recorded_is_survived(self, on_gpu, monkeypatch):
-        original = steps_module.RecordedSteps._step
+        original = steps_module.recorded_step
 
-        def step(self):
-            original(self)
-            if len(self._parts.backend.flat_KP) > 2:
+        def step(parts, rates, timetable):
+            original(parts, rates, timetable)
+            if torch.cuda.is_current_stream_capturing() and parts.backend.num_candidates > 2:
                 torch.empty(2**50, device=GPU)
 
-        monkeypatch.setattr(steps_module.RecordedSteps, "_step", step)
+        monkeypatch.setattr(steps_module, "recorded_step", step)
         assert {t.history.choice.waves for t in train(population(make_plan(), 4), make_split())} == {2}
 
     def test_there_are_waves_where_little_is_free(self, on_gpu, monkeypatch):

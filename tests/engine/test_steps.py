@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import weakref
 
 import pytest
 import torch
@@ -14,6 +15,7 @@ from goodfit.engine.candidate import Candidate
 from goodfit.engine.captured import repeated
 from goodfit.engine.counted import CountedStreams
 from goodfit.engine.device import PROCESSOR
+from goodfit.engine.garbage import uncollected
 from goodfit.engine.history import Choice
 from goodfit.engine.loop import measure_pace, train
 from goodfit.engine.losses import Loss
@@ -105,6 +107,16 @@ def test_a_processor_gains_nothing_from_recording_and_simply_calls():
         raise AssertionError("not yet")
 
     assert repeated(body, PROCESSOR, is_steady=lambda: True) is body
+
+
+def test_a_stack_is_gone_as_soon_as_nobody_holds_it(recorded):
+    recorded()
+    trained = Stack(population(make_plan(epochs=2)), make_split(), Choice(way="stacked", reason="test"))
+    trained.run(deadline=math.inf, progress=lambda share: None)
+    parts = [weakref.ref(part) for part in (trained._steps, trained._backend, trained._pool)]
+    with uncollected():
+        del trained
+        assert [part() for part in parts] == [None] * 3
 
 
 def test_a_timetable_keeps_its_place_and_its_memory():

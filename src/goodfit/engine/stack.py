@@ -31,7 +31,7 @@ from goodfit.engine.pool import Pool
 from goodfit.engine.population import check_stack
 from goodfit.engine.probes import PROBE_ROWS, Probes
 from goodfit.engine.reliability import reliability
-from goodfit.engine.steps import Parts, RecordedSteps, Steps, is_recorded
+from goodfit.engine.steps import Parts, Rates, RecordedSteps, Steps, is_recorded
 from goodfit.engine.tabled import TabledDescent
 from goodfit.engine.variation import Variation
 
@@ -315,7 +315,7 @@ class Stack:
             input_streams=self._streams["input dropout"],
         )
         smoothing_K1 = self._column([plan.label_smoothing for plan in plans])
-        self._steps.read(dropout, smoothing_K1 if smoothing_K1.any() else None)
+        self._steps.read(Rates(dropout=dropout, smoothing_K1=smoothing_K1 if smoothing_K1.any() else None))
 
     def _averages(self, plans: Sequence[Plan], total_steps: int) -> AveragedWeights | None:
         decay_K1 = self._column([plan.averaging for plan in plans])

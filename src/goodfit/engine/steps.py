@@ -45,6 +45,19 @@ class Parts:
     batch_size: int
 
 
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
+class Rates:
+    """What of a step changes when candidates leave.
+
+    Attributes:
+        dropout: Rates and streams.
+        smoothing_K1: Label smoothing; ``None`` where there is none.
+    """
+
+    dropout: Dropout
+    smoothing_K1: Tensor | None
+
+
 class Steps:
     """Take one step after the other, with numbers that the processor hands to each.
 
@@ -56,15 +69,16 @@ class Steps:
     """Steps after which one costs what all later ones do."""
 
     _rows_KN: Tensor
+    _rates: Rates
 
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
         self._device = parts.backend.flat_KP.device
         self._count = 0
 
-    def read(self, dropout: Dropout, smoothing_K1: Tensor | None) -> None:
+    def read(self, rates: Rates) -> None:
         """Look at the candidates anew, at the beginning and whenever some have left."""
-        self._dropout, self._smoothing_K1 = dropout, smoothing_K1
+        self._rates = rates
 
     def begin(self, rows_KN: Tensor) -> None:
         """Begin an epoch with each candidate's rows in their order."""
@@ -72,27 +86,17 @@ class Steps:
 
     def take(self, step: int) -> None:
         """Take the step of that number in the epoch, counted from 0."""
-        size = self._parts.batch_size
+        parts, size = self._parts, self._parts.batch_size
         rows_KB = self._rows_KN[:, step * size : (step + 1) * size].contiguous()
         self._count += 1
-        grad_KP = self._gradients(rows_KB, None)
-        flat_KP = self._parts.backend.flat_KP
-        self._parts.descent.step(flat_KP, grad_KP, count=self._count)
-        if self._parts.averaged is not None:
-            self._parts.averaged.add(flat_KP, count=self._count)
+        grad_KP = gradients(parts, self._rates, rows_KB)
+        parts.descent.step(parts.backend.flat_KP, grad_KP, count=self._count)
+        if parts.averaged is not None:
+            parts.averaged.add(parts.backend.flat_KP, count=self._count)
 
     def wait(self) -> None:
         """Wait until all steps are over, where a GPU takes them while the processor goes on."""
         wait_for(self._device)
-
-    def _gradients(self, rows_KB: Tensor, share_K: Tensor | None) -> Tensor:
-        parts = self._parts
-        batch, y_KB = parts.variation.show(
-            parts.pool.batch_of_step(rows_KB), parts.pool.targets(rows_KB), share_K=share_K
-        )
-        return parts.backend.loss_gradients(
-            batch, y_KB, loss=parts.loss, smoothing_K1=self._smoothing_K1, dropout=self._dropout
-        )
 
 
 @final
@@ -105,13 +109,13 @@ class RecordedSteps(Steps):
 
     warm_steps = 2
 
-    def read(self, dropout: Dropout, smoothing_K1: Tensor | None) -> None:
+    def read(self, rates: Rates) -> None:
         """Forget what was recorded: the tensors of those who stay lie elsewhere."""
-        super().read(dropout, smoothing_K1)
-        self._timetable = Timetable(self._device)
-        parts = self._parts
+        parts, timetable = self._parts, Timetable(self._device)
+        self._timetable = timetable
+        # nothing here holds this object, or a GPU's memory would wait for Python to look for garbage
         self._repeat = repeated(
-            self._step,
+            lambda: recorded_step(parts, rates, timetable),
             self._device,
             is_steady=lambda: parts.backend.can_be_recorded and not parts.loss.is_own,
         )
@@ -136,15 +140,33 @@ class RecordedSteps(Steps):
         self._count += 1
         self._repeat()
 
-    def _step(self) -> None:
-        parts, timetable, flat_KP = self._parts, self._timetable, self._parts.backend.flat_KP
-        share_K = timetable.now("share") if timetable.has("share") else None
-        grad_KP = self._gradients(timetable.now("rows"), share_K)
-        assert isinstance(parts.descent, TabledDescent)
-        parts.descent.step_by(timetable, flat_KP, grad_KP)
-        if parts.averaged is not None:
-            parts.averaged.mix(flat_KP, timetable.now("decay"))
-        timetable.move_on()
+
+def gradients(parts: Parts, rates: Rates, rows_KB: Tensor, *, share_K: Tensor | None = None) -> Tensor:
+    """Differentiate each candidate's loss of its rows as a step shows them.
+
+    Args:
+        parts: What a step goes through.
+        rates: Of those who are there.
+        rows_KB: Row numbers.
+        share_K: As in :meth:`Variation.show`.
+    """
+    batch, y_KB = parts.variation.show(
+        parts.pool.batch_of_step(rows_KB), parts.pool.targets(rows_KB), share_K=share_K
+    )
+    return parts.backend.loss_gradients(
+        batch, y_KB, loss=parts.loss, smoothing_K1=rates.smoothing_K1, dropout=rates.dropout
+    )
+
+
+def recorded_step(parts: Parts, rates: Rates, timetable: Timetable) -> None:
+    """Take the present step of a timetable, and let it move on; the same operations every time."""
+    share_K = timetable.now("share") if timetable.has("share") else None
+    grad_KP, flat_KP = gradients(parts, rates, timetable.now("rows"), share_K=share_K), parts.backend.flat_KP
+    assert isinstance(parts.descent, TabledDescent)
+    parts.descent.step_by(timetable, flat_KP, grad_KP)
+    if parts.averaged is not None:
+        parts.averaged.mix(flat_KP, timetable.now("decay"))
+    timetable.move_on()
 
 
 def is_recorded(backend: Backend) -> bool:
