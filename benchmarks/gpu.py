@@ -49,7 +49,7 @@ UPDATED = ((512, 8_970), (64, 1_000_000))
 """Candidates and parameters of the updates: those of the first row, and buffers far larger than any cache."""
 REFERENCE_STEPS = 500
 IN_A_ROW = 20
-FEW_K, MANY_K = (1, 64), (1, 8, 64, 512, 4096)
+MANY_K = (1, 8, 64, 512, 4096)
 
 CASES: tuple[Case, ...] = (
     Case(network=MLP(widths=(64,) * 2), inputs=(64,), outputs=10, batch=64, k=512, epochs=20, target=150),
@@ -75,30 +75,34 @@ def main() -> None:
     parser.add_argument("--json", action="store_true", help="print the rows as JSON and nothing else")
     parser.add_argument("--only", nargs="*", default=[], help="structures, as the table names them")
     arguments = parser.parse_args()
+    run(only=arguments.only, is_quick=arguments.quick, as_json=arguments.json)
+
+
+def run(*, only: Sequence[str], is_quick: bool, as_json: bool) -> None:
+    """Measure what is asked for on the first GPU."""
     device = device_named("cuda")
-    cases = [case for case in CASES if not arguments.only or case.name in arguments.only]
-    if arguments.quick:
+    cases = [case for case in CASES if not only or case.name in only]
+    if is_quick:
         cases = [dataclasses.replace(case, epochs=max(1, case.epochs // 5)) for case in cases]
-    rows = [measure(case, device, repeats=1 if arguments.quick else NUM_REPEATS) for case in cases]
-    updates = measure_updates(device)
-    growth = measure_growth(device, () if arguments.only else FEW_K if arguments.quick else MANY_K)
-    if arguments.json:
+    rows = [measure(case, device, repeats=1 if is_quick else NUM_REPEATS) for case in cases]
+    if as_json:
         wanted = ("structure", "batch", "k", "threads", "device", "reference_us", "goodfit_us", "ratio")
         print(json.dumps([{name: row[name] for name in wanted} for row in rows], indent=1))
         return
-    cured = {} if arguments.quick or arguments.only else measure_demo(device)
+    updates = measure_updates(device)
     show(rows, updates)
-    if cured:
-        print(f"goodfit demo: {cured['trainings']} trainings in {cured['seconds']} s")
-    for point in growth:
+    if is_quick or only:
+        return
+    record = {
+        "rows": rows,
+        "updates": updates,
+        "growth": measure_growth(device),
+        "demo": measure_demo(device),
+    }
+    for point in record["growth"]:
         print(f"K = {point['k']}: {point['network_ms']:g} ms a network")
-    if not arguments.quick and not arguments.only:
-        print(
-            write_results(
-                "gpu",
-                {"gpu": describe(device), "rows": rows, "updates": updates, "growth": growth, "demo": cured},
-            )
-        )
+    print("goodfit demo: {trainings} trainings in {seconds} s".format(**record["demo"]))
+    print(write_results("gpu", {"gpu": describe(device), **record}))
 
 
 def measure(case: Case, device: str, *, repeats: int) -> dict[str, Any]:
@@ -262,10 +266,10 @@ def measure_demo(device: str) -> dict[str, float]:
     return {"seconds": round(time.perf_counter() - start, 1), "trainings": run.num_trainings}
 
 
-def measure_growth(device: str, sizes: Sequence[int]) -> list[dict[str, Any]]:
+def measure_growth(device: str) -> list[dict[str, Any]]:
     """Time of one network's whole training among K of the second row's."""
     found = []
-    for k in sizes:
+    for k in MANY_K:
         case = dataclasses.replace(CASES[1], k=k)
         split = make_split(case)
         with placed(Placement(device=device)):
