@@ -50,24 +50,24 @@ class Seeded:
         return not torch.equal(self._stream.get_state(), self._start)
 
 
-class _Still:
-    """In place of a stream while steps are recorded, which they are only if they draw nothing."""
+class Unwatched:
+    """In place of a stream where nobody asks: steps are recorded on a GPU alone, if they draw nothing."""
 
     has_moved = False
 
 
 @contextlib.contextmanager
-def seeded(seed: int, device: torch.device = PROCESSOR) -> Iterator[Seeded | _Still]:
+def seeded(seed: int, device: torch.device = PROCESSOR) -> Iterator[Seeded | Unwatched]:
     """Let torch's own stream of a device start from a seed for a while, and run on as before afterwards."""
     if device.type == "cuda" and torch.cuda.is_current_stream_capturing():
-        yield _Still()
+        yield Unwatched()
         return
     # torch.manual_seed would note the traceback of its caller for devices that nobody uses here
     stream = _stream_of(device)
     before = stream.get_state()
     stream.manual_seed(seed)
     try:
-        yield Seeded(stream)
+        yield Seeded(stream) if device.type == "cuda" else Unwatched()
     finally:
         stream.set_state(before)
 

@@ -5,9 +5,8 @@ Letters: K candidates, N rows, B rows of a batch.
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Sequence
-from weakref import WeakKeyDictionary
+from weakref import ReferenceType, WeakKeyDictionary, ref
 
 import torch
 from torch import Tensor
@@ -172,21 +171,18 @@ def _take_from_both(first: Tensor, second: Tensor, rows: Tensor, place: Tensor |
     return place
 
 
-_resident: WeakKeyDictionary[Rows, dict[torch.device, Rows]] = WeakKeyDictionary()
+_resident: WeakKeyDictionary[Rows, dict[torch.device, tuple[ReferenceType[Rows], Rows]]] = WeakKeyDictionary()
 
 
 def resident(train: Rows, validation: Rows, device: torch.device) -> Rows:
     """Bring rows to a device, as one tensor; they stay there as long as the training rows are kept here."""
     held = _resident.setdefault(train, {})
-    if device not in held or len(held[device]) != len(train) + len(validation):
+    if device not in held or held[device][0]() is not validation:
         joined = _join(train, validation)
-        held[device] = dataclasses.replace(
-            joined,
-            x=joined.x.to(device),
-            codes_NC=None if joined.codes_NC is None else joined.codes_NC.to(device),
-            y_N=joined.y_N.to(device),
-        )
-    return held[device]
+        codes_NC = None if joined.codes_NC is None else joined.codes_NC.to(device)
+        there = Rows(x=joined.x.to(device), codes_NC=codes_NC, y_N=joined.y_N.to(device))
+        held[device] = (ref(validation), there)
+    return held[device][1]
 
 
 def _join(first: Rows, second: Rows) -> Rows:
