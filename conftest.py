@@ -12,8 +12,22 @@ import torch
 # two threads on a busy core wait for each other, which small tests feel most
 torch.set_num_threads(1)
 collect_ignore = [
-    f"src/goodfit/interop/{name}.py" for name in ("lightning", "transformers") if find_spec(name) is None
+    f"src/goodfit/{path}.py"
+    for path, package in (
+        ("interop/lightning", "lightning"),
+        ("interop/transformers", "transformers"),
+        ("engine/triton_kernels", "triton"),
+    )
+    if find_spec(package) is None
 ]
+
+
+def pytest_collection_modifyitems(items):
+    if torch.cuda.is_available():
+        return
+    for item in items:
+        if item.get_closest_marker("gpu"):
+            item.add_marker(pytest.mark.skip(reason="torch finds no GPU"))
 
 
 @pytest.fixture(autouse=True)

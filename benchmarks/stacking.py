@@ -2,12 +2,14 @@
 
     python benchmarks/stacking.py [--quick] [--json] [--threads 1] [--only 30-32-32-2 ...]
     python benchmarks/stacking.py --growth
+    python benchmarks/stacking.py --device cuda [--quick] [--json] [--only 64-64-64-10 ...]
 
 The plain loop holds its data as tensors, uses no DataLoader and torch's fused Adam, and trains one network
 after the other; it never looks at validation data. goodfit trains the same networks with
 ``goodfit.engine.loop.train`` and is charged for all that it does there: building the networks, learning
 curves, looking into the layers, choosing between its ways. All are repeated in turn; times are CPU time per
-network and step. ``--growth`` measures and draws how the cost of one network grows.
+network and step. ``--growth`` measures and draws how the cost of one network grows. ``--device cuda`` hands
+over to ``benchmarks/gpu.py``, whose times are wall time.
 """
 
 from __future__ import annotations
@@ -21,6 +23,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import gpu
 import torch
 from growth import draw, grow, slope
 from machine import write_results
@@ -50,8 +53,12 @@ def main() -> None:
     parser.add_argument("--json", action="store_true", help="print the rows as JSON and nothing else")
     parser.add_argument("--growth", action="store_true", help="time against K, P and N instead")
     parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
     parser.add_argument("--only", nargs="*", default=[], help="structures, as the table names them")
     arguments = parser.parse_args()
+    if arguments.device == "cuda":
+        gpu.run(only=arguments.only, is_quick=arguments.quick, as_json=arguments.json)
+        return
     torch.set_num_threads(arguments.threads)
     if arguments.growth:
         show_growth(threads=arguments.threads)

@@ -54,3 +54,7 @@ class BudgetError(GoodfitError):
 
 class RunFolderError(GoodfitError):
     """A folder is not a run, is incomplete, or was written by a newer version."""
+
+
+class DeviceError(GoodfitError):
+    """The device asked for is not there, or torch cannot use it."""

@@ -96,6 +96,17 @@ def test_report_can_print_the_object_again(run, fit_once, saved):
     assert json.loads(done.out) == before | {"run": str(saved)}
 
 
+@pytest.mark.parametrize("command", [("fit",), ("demo",)])
+def test_a_gpu_that_is_not_there_is_two_lines(run, irises, command, monkeypatch):
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    rows = (irises, "--target", "species") if command == ("fit",) else ()
+    done = run(*command, *rows, "--device", "cuda", "--quiet")
+    assert done.code == 2
+    error, fix = done.err.splitlines()
+    assert "'cuda'" in error
+    assert '"cpu"' in fix
+
+
 @pytest.mark.parametrize("command", ["report", "predict"])
 def test_a_folder_that_is_no_run_is_refused(run, irises, command):
     words = (irises.parent, irises) if command == "predict" else (irises.parent,)

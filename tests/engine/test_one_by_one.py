@@ -119,7 +119,7 @@ class TestAgainstStacked:
         population = population_of(network, patience=2, l2=0.01, clip_norm=1.0, lr=0.05)
         population.append(Candidate(arm="b", seed=0, plan=replace(population[0].plan, averaging=0.9)))
         stacked = train(population, split)
-        monkeypatch.setattr(construction, "Stacked", lambda network, modules, dtype: OneByOne(modules))
+        monkeypatch.setattr(construction, "Stacked", lambda network, modules, **_: OneByOne(modules))
         for one, other in zip(stacked, train(population, split), strict=True):
             tracked = [name for name in one.weights if name.endswith("num_batches_tracked")]
             for name in tracked:  # the stacked way has no use for this count

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import weakref
+
 import pytest
 import torch
 from tests.engine.conftest import make_plan, make_split
 
 from goodfit.engine.candidate import Candidate
-from goodfit.engine.pool import SAMPLED_ROWS, Pool
+from goodfit.engine.pool import SAMPLED_ROWS, Pool, resident
 from goodfit.errors import PlanError
 
 
@@ -141,3 +143,20 @@ def test_large_parts_are_gathered_from_both_without_a_joined_copy(monkeypatch):
         assert torch.equal(one.x, other.x)
         assert (one.codes is None and other.codes is None) or torch.equal(one.codes, other.codes)
     assert torch.equal(joined.shared(rows_KB[0]).x, apart.shared(rows_KB[0]).x)
+
+
+def test_rows_are_brought_to_a_device_once_for_the_parts_that_belong_together():
+    split, other = make_split(48, 24), make_split(48, 24, seed=1)
+    device = torch.device("cpu")
+    there = resident(split.train, split.validation, device)
+    assert torch.equal(there.x, torch.cat([split.train.x, split.validation.x]))
+    assert resident(split.train, split.validation, device) is there
+    assert torch.equal(resident(split.train, other.validation, device).x[48:], other.validation.x)
+
+
+def test_rows_leave_a_device_with_the_split():
+    split = make_split(48, 24)
+    there = weakref.ref(resident(split.train, split.validation, torch.device("cpu")))
+    assert there() is not None
+    del split
+    assert there() is None

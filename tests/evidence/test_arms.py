@@ -103,3 +103,17 @@ def test_one_divergence_does_not_hide_what_the_other_seeds_show(arms):
     control = with_scores(arms[0], control_SN, np.arange(6) == 4)
     assert paired_effect(control.scores_SN("training"), treated_SN)[1] > 0.2
     assert paired_effect(control.usual_scores_SN("training"), treated_SN)[1] < 0.01
+
+
+def test_who_diverged_has_no_vote(arms, iris):
+    control, _ = arms
+    spoilt = dataclasses.replace(
+        control.members[0],
+        predicted_NO=np.full_like(control.members[0].predicted_NO, np.nan),
+        history=dataclasses.replace(control.histories[0], ending="diverged"),
+    )
+    five = dataclasses.replace(control, members=(*control.members, control.members[1], spoilt))
+    votes_SN = five.ensemble_scores_SN("testing", iris)
+    four = dataclasses.replace(five, members=five.members[:4])
+    assert np.array_equal(votes_SN[:4], four.ensemble_scores_SN("testing", iris))
+    assert votes_SN[4].mean() > 0.5

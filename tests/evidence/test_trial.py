@@ -230,3 +230,40 @@ def test_a_deep_sigmoid_network_is_helped_by_relu_and_harmed_by_almost_no_rate()
     (harmed,) = try_out([almost_none], first.arms[0], split, question="training", round=2).verdicts
     assert harmed.outcome == "harmed"
     assert harmed.effect.high < 0
+
+
+def diverged_at(arm, places):
+    """An arm whose seeds at some places diverged: they are right on no row."""
+    members = tuple(
+        replace(
+            member,
+            validation_scores_N=np.zeros_like(member.validation_scores_N),
+            history=replace(member.history, ending="diverged"),
+        )
+        if place in places
+        else member
+        for place, member in enumerate(arm.members)
+    )
+    return replace(arm, members=members)
+
+
+@pytest.mark.parametrize(
+    ("control_at", "treated_at", "is_harm"),
+    [
+        pytest.param({3}, {3}, False, id="the seed diverges with and without it"),
+        pytest.param({3}, set(), False, id="without it alone"),
+        pytest.param(set(), {3}, True, id="with it alone"),
+        pytest.param({2}, {3}, True, id="each in another seed"),
+    ],
+)
+def test_a_seed_counts_against_a_treatment_only_if_it_diverges_with_it_alone(
+    split, monkeypatch, control_at, treated_at, is_harm
+):
+    (four,) = train_arms([(CONTROL, PLAN)], split, seeds=range(4))
+    treated = replace(diverged_at(four, treated_at), name="lr-up 3")
+    monkeypatch.setattr("goodfit.evidence.trial.train_arms", lambda *args, **means: (treated,))
+    trial = try_out(
+        [treatment_of("lr-up")], diverged_at(four, control_at), split, question="testing", round=1
+    )
+    effect = trial.verdicts[0].effect.value
+    assert effect < -0.1 if is_harm else abs(effect) < 0.1

@@ -11,7 +11,7 @@ import pytest
 from sklearn.datasets import load_diabetes, load_iris, make_classification
 
 from goodfit.data.synthetic import digits_split, mixed_table, overfit_patient
-from goodfit.errors import BudgetError, DataError, ModelError, PlanError
+from goodfit.errors import BudgetError, DataError, DeviceError, ModelError, PlanError
 from goodfit.nets.mlp import MLP
 from goodfit.procedure.budget import Budget
 from goodfit.procedure.case import Case
@@ -176,6 +176,7 @@ def test_every_number_of_the_record_is_finite(sick, overfit):
         ({"hidden": (8, 0)}, PlanError, "0"),
         ({"batch_size": -4}, PlanError, "-4"),
         ({"target": "price"}, DataError, "price"),
+        ({"device": "tpu"}, DeviceError, "tpu"),
     ],
 )
 def test_bad_input_is_named_with_a_fix(arguments, error, word):

@@ -14,13 +14,20 @@ SPLIT = SimpleNamespace()
 NUM_ROWS = 1000
 
 
-def arm(*, wrong):
-    """Three seeds, each wrong on some training rows and on the same number of validation rows."""
+def arm(*, wrong, diverged=0, seeds=3):
+    """Seeds, each wrong on some training rows and on the same number of validation rows; some diverged."""
     scores_N = np.ones(NUM_ROWS)
     scores_N[:wrong] = 0
-    member = SimpleNamespace(train_scores_N=scores_N, validation_scores_N=scores_N)
+    members = [
+        SimpleNamespace(
+            train_scores_N=scores_N * (ending == "finished"),
+            validation_scores_N=scores_N * (ending == "finished"),
+            history=SimpleNamespace(ending=ending),
+        )
+        for ending in ["diverged"] * diverged + ["finished"] * (seeds - diverged)
+    ]
     plan = SimpleNamespace(ensemble=False)
-    return TrainedArm(name="as it is", plan=plan, members=(member,) * 3)
+    return TrainedArm(name="as it is", plan=plan, members=tuple(members))
 
 
 @pytest.mark.parametrize(
@@ -52,3 +59,18 @@ def test_once_nothing_is_left_a_score_not_shown_to_be_below_the_bar_is_good():
 def test_a_score_shown_to_be_below_the_bar_stays_a_no():
     bar = Bar(score=0.999, source="target")
     assert not ask("testing", arm(wrong=100), bar, SPLIT, round=1, nothing_left=True).good
+
+
+@pytest.mark.parametrize(
+    ("diverged", "good", "told"),
+    [
+        pytest.param(0, True, "reaches your target, 0.990", id="none"),
+        pytest.param(1, True, "reaches your target, 0.990; 1 of 6 seeds diverged", id="few"),
+        pytest.param(2, False, "is below your target, 0.990", id="many"),
+    ],
+)
+def test_few_seeds_that_diverged_do_not_answer_for_all(diverged, good, told):
+    patient = arm(wrong=10, diverged=diverged, seeds=6)
+    answer = ask("training", patient, Bar(score=0.99, source="target"), SPLIT, round=1)
+    assert answer.good is good
+    assert answer.reason.endswith(told)

@@ -36,6 +36,7 @@ Span = Annotated[str | None, typer.Option("--budget", help="Time allowed, such a
 Seed = Annotated[int, typer.Option("--seed", min=0, max=2**63 - 1, help="Root seed of everything random.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")]
 Quiet = Annotated[bool, typer.Option("--quiet", help="No progress, only the summary.")]
+Device = Annotated[str, typer.Option("--device", help="auto, cpu or cuda; auto takes a GPU that is faster.")]
 RunFolder = Annotated[Path, typer.Argument(metavar="RUN", help="A folder that fit or demo wrote.")]
 
 app = typer.Typer(
@@ -72,6 +73,7 @@ def demo(
     out: Out = None,
     replace: Replace = False,
     budget: Span = None,
+    device: Device = "auto",
     seed: Seed = 0,
     json: Json = False,
     quiet: Quiet = False,
@@ -81,7 +83,9 @@ def demo(
     def work(listener: Listener, left: Left) -> Fitted:
         from goodfit.procedure.demo import demo as cure
 
-        return cure(patient.value, seed=seed, listener=listener, budget=left(), command=_typed())
+        return cure(
+            patient.value, seed=seed, listener=listener, budget=left(), device=device, command=_typed()
+        )
 
     return carry_out(work, out=out, replace=replace, budget=budget, json=json, quiet=quiet)
 
@@ -121,6 +125,7 @@ def fit(
         int | None, typer.Option(help="Networks that may be trained; repeatable.")
     ] = None,
     seeds: Annotated[int | None, typer.Option(help="Seeds of every arm.")] = None,
+    device: Device = "auto",
     seed: Seed = 0,
     out: Out = None,
     replace: Replace = False,
@@ -160,6 +165,7 @@ def fit(
             budget=left(),
             max_trainings=max_trainings,
             num_seeds=seeds,
+            device=device,
             seed=seed,
             listener=listener,
             command=_typed(),

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from goodfit.engine.blend import Targets
+from goodfit.engine.device import PROCESSOR
 from goodfit.engine.losses import Loss
 from goodfit.engine.noise import Streams
 from goodfit.errors import ShapeError
@@ -90,6 +91,7 @@ class Backend(abc.ABC):
 
     Args:
         modules: One module per candidate, all of one structure, freshly initialised.
+        device: Where they are computed.
 
     Attributes:
         flat_KP: Trainable numbers of all candidates.
@@ -97,16 +99,22 @@ class Backend(abc.ABC):
         buffers: What a network remembers beside its parameters, such as running means, stacked.
     """
 
-    def __init__(self, modules: Sequence[nn.Module]) -> None:
-        self.flat_KP, self.layout = flatten_parameters(
+    def __init__(self, modules: Sequence[nn.Module], *, device: torch.device = PROCESSOR) -> None:
+        flat_KP, self.layout = flatten_parameters(
             [{n: p for n, p in m.named_parameters() if p.requires_grad} for m in modules]
         )
+        self.flat_KP = flat_KP.to(device)
         # a frozen parameter is remembered like a buffer: it belongs to the network, and no rule moves it
         named = [
             {n: p.detach() for n, p in m.named_parameters() if not p.requires_grad} | dict(m.named_buffers())
             for m in modules
         ]
-        self.buffers = {name: torch.stack([b[name] for b in named]) for name in named[0]}
+        self.buffers = {name: torch.stack([b[name] for b in named]).to(device) for name in named[0]}
+
+    @property
+    @abc.abstractmethod
+    def can_be_recorded(self) -> bool:
+        """Whether steps are the same operations on the same tensors every time; asked after the first one."""
 
     @property
     def widest(self) -> int:
@@ -184,10 +192,10 @@ class Backend(abc.ABC):
         return {name: stacked.clone() for name, stacked in self.buffers.items()}
 
     def weights(self, k: int) -> dict[str, Tensor]:
-        """Copy one candidate's parameters and buffers out of the stack, by name."""
-        row_P = self.flat_KP[k]
+        """Copy one candidate's parameters and buffers out of the stack and off the device, by name."""
+        row_P = self.flat_KP[k].cpu()
         return unflatten_row(row_P, self.layout) | {
-            name: stacked[k].clone() for name, stacked in self.buffers.items()
+            name: stacked[k].clone().cpu() for name, stacked in self.buffers.items()
         }
 
 

@@ -14,6 +14,7 @@ from torch.func import functional_call, vmap
 
 from goodfit.engine.backend import Batch, Dropout, gradients_of, leaves
 from goodfit.engine.blend import Targets
+from goodfit.engine.device import PROCESSOR
 from goodfit.engine.drawing import PerCandidate
 from goodfit.engine.losses import Loss
 from goodfit.engine.one_by_one import OneByOne
@@ -31,12 +32,15 @@ class Batched(OneByOne):
     Args:
         modules: One freshly built module per candidate. They are changed in place: hand over copies.
         base: A module of the same structure with every dropout that one of them has; changed in place.
+        device: Where they are computed.
     """
 
-    def __init__(self, modules: Sequence[nn.Module], base: nn.Module) -> None:
+    def __init__(
+        self, modules: Sequence[nn.Module], base: nn.Module, *, device: torch.device = PROCESSOR
+    ) -> None:
         self._base = base.train()
         self._kept = with_own_rates(base, modules)
-        super().__init__(modules)
+        super().__init__(modules, device=device)
         self._kept = {name: kept_K.to(self.flat_KP) for name, kept_K in self._kept.items()}
 
     def keep(self, index_M: Tensor) -> None:
@@ -61,8 +65,9 @@ class Batched(OneByOne):
         """Differentiate as :meth:`Backend.loss_gradients` says, batched in training mode."""
         if dropout is None:
             return super().loss_gradients(batch, y_KN, loss=loss, smoothing_K1=smoothing_K1)
-        with PerCandidate(dropout.hidden_streams.next_seeds()):
+        with PerCandidate(dropout.hidden_streams.next_seeds(), self.flat_KP.device) as draws:
             scores_KNO, buffers = self._call(batch)
+        self._has_drawn = self._has_drawn or draws.has_drawn
         loss_KN = loss.rows(scores_KNO, y_KN, smoothing_K1=smoothing_K1)
         found = gradients_of(
             loss_KN.mean(-1), list(self._parameters.values()), num_candidates=self.num_candidates

@@ -18,6 +18,7 @@ from torch import Tensor
 
 from goodfit.engine.backend import Batch, Dropout
 from goodfit.engine.blend import Targets
+from goodfit.engine.device import times_at_once
 from goodfit.engine.joined import Joined
 from goodfit.engine.losses import Loss
 from goodfit.engine.norms import BatchNorm, LayerNorm
@@ -127,7 +128,8 @@ class ByHand:
             # sums, activations and their slopes; weights and their gradients
             per_row = sum(shape[0] for name, shape in self._shapes.items() if name.endswith("linear.weight"))
             floats = num_rows * (3 * per_row + self._num_inputs) + 3 * num_parameters
-            num_groups = min(num_candidates, math.ceil(num_candidates * floats / NEAR_FLOATS))
+            near_floats = NEAR_FLOATS * times_at_once(self._flat_KP.device)
+            num_groups = min(num_candidates, math.ceil(num_candidates * floats / near_floats))
             size = math.ceil(num_candidates / num_groups)
             room = Workspace(self._values_KP)
             self._groups[num_rows] = [

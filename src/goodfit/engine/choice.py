@@ -18,6 +18,7 @@ from torch import nn
 from goodfit.data.split import Split
 from goodfit.engine.candidate import Candidate
 from goodfit.engine.construction import build_module, num_parameters, sizes_of
+from goodfit.engine.device import placement
 from goodfit.engine.history import Choice, Way
 from goodfit.engine.obstacle import obstacle_to_batching
 from goodfit.engine.stack import Stack
@@ -56,7 +57,7 @@ def choose(candidates: Sequence[Candidate], split: Split, *, measure: bool) -> C
         return Choice(way="one by one", reason="there is one network")
     if not measure or _num_steps(candidates, split) < WORTH_MEASURING:
         return _by_size(candidates, split)
-    size = (len(candidates).bit_length(), plan.batch_size, torch.get_num_threads())
+    size = (len(candidates).bit_length(), plan.batch_size, torch.get_num_threads(), placement().device)
     key = (plan.network, plan.loss, sizes_of(plan, split), *size)
     if key not in _measured:
         _measured[key] = _by_time(candidates, split)
@@ -66,6 +67,9 @@ def choose(candidates: Sequence[Candidate], split: Split, *, measure: bool) -> C
 def _by_size(candidates: Sequence[Candidate], split: Split) -> Choice:
     plan = candidates[0].plan
     step = num_parameters(plan, split) * plan.batch_size
+    if placement().is_gpu:
+        obstacle = obstacle_to_batching(candidates, split)
+        return _alone(obstacle) if obstacle else Choice(way="batched", reason="a GPU does much at once")
     if len(candidates) < FEWEST or step > SMALL_STEP:
         return Choice(way="one by one", reason="batching pays for many small networks only")
     if any(isinstance(part, FILLS_THE_MACHINE) for part in build_module(candidates[0], split).modules()):

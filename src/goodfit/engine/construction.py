@@ -13,7 +13,9 @@ from goodfit.data.split import Split
 from goodfit.engine.backend import Backend
 from goodfit.engine.batched import Batched
 from goodfit.engine.candidate import Candidate
+from goodfit.engine.device import PROCESSOR
 from goodfit.engine.drawing import seeded
+from goodfit.engine.garbage import uncollected
 from goodfit.engine.history import Way
 from goodfit.engine.one_by_one import OneByOne
 from goodfit.engine.plan import Plan
@@ -53,21 +55,25 @@ def build_module(candidate: Candidate, split: Split) -> nn.Module:
         )
 
 
-def build_backend(candidates: Sequence[Candidate], split: Split, *, way: Way | None = None) -> Backend:
+def build_backend(
+    candidates: Sequence[Candidate], split: Split, *, way: Way | None = None, device: torch.device = PROCESSOR
+) -> Backend:
     """Build all candidates of one structure and put them behind one flat buffer.
 
     Args:
         candidates: At least one.
         split: The data.
         way: How they are computed; by default by hand where that is written, else one by one.
+        device: Where they are computed. They are built on the processor, so that they begin alike everywhere.
     """
-    modules = [build_module(candidate, split) for candidate in candidates]
+    with uncollected():
+        modules = [build_module(candidate, split) for candidate in candidates]
     plan = candidates[0].plan
     if isinstance(plan.network, MLP) and way in (None, "stacked"):
-        return Stacked(plan.network, modules, dtype=PRECISIONS[plan.precision])
+        return Stacked(plan.network, modules, dtype=PRECISIONS[plan.precision], device=device)
     if way == "batched":
-        return Batched(modules, _with_every_dropout(candidates, split))
-    return OneByOne(modules)
+        return Batched(modules, _with_every_dropout(candidates, split), device=device)
+    return OneByOne(modules, device=device)
 
 
 def _with_every_dropout(candidates: Sequence[Candidate], split: Split) -> nn.Module:

@@ -20,7 +20,7 @@ from goodfit.tensors import Layout, views
 
 
 @dataclasses.dataclass(kw_only=True)
-class _Segment:
+class Segment:
     """Neighbours in the stack that follow the same update rule."""
 
     rule: type[Rule]
@@ -30,6 +30,7 @@ class _Segment:
     move: Move | None
 
     def at_rate(self, factor_K1: Tensor | None) -> dict[str, Tensor]:
+        """Give its numbers with the rates times what the schedules say."""
         if factor_K1 is None:
             return self.hyper
         return self.hyper | {"lr": self.hyper["lr"] * factor_K1[self.rows]}
@@ -56,14 +57,14 @@ class Descent:
         self._segments = self._cut(flat_KP)
         self._read_numbers()
 
-    def _cut(self, flat_KP: Tensor) -> list[_Segment]:
+    def _cut(self, flat_KP: Tensor) -> list[Segment]:
         segments, start = [], 0
         for rule, group in groupby(self._plans, key=lambda plan: type(plan.rule)):
             members = [plan.rule.hyperparameters() for plan in group]
             rows = slice(start, start + len(members))
             hyper = {name: self._column([m[name] for m in members]) for name in members[0]}
             state, move = rule.start(flat_KP[rows]), in_place(rule)
-            segments.append(_Segment(rule=rule, rows=rows, hyper=hyper, state=state, move=move))
+            segments.append(Segment(rule=rule, rows=rows, hyper=hyper, state=state, move=move))
             start = rows.stop
         return segments
 

@@ -15,6 +15,8 @@ import torch
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from goodfit.engine.device import PROCESSOR
+
 _aten = torch.ops.aten
 _IN_PLACE = (
     _aten.bernoulli_.float,
@@ -32,14 +34,40 @@ _LIKE = (
 _SIZED = (_aten.rand.default, _aten.randn.default)
 
 
+class Seeded:
+    """A stream that was started from a seed.
+
+    Args:
+        stream: It.
+    """
+
+    def __init__(self, stream: torch.Generator) -> None:
+        self._stream, self._start = stream, stream.get_state()
+
+    @property
+    def has_moved(self) -> bool:
+        """Whether anything was drawn since."""
+        return not torch.equal(self._stream.get_state(), self._start)
+
+
+class Unwatched:
+    """In place of a stream where nobody asks: steps are recorded on a GPU alone, if they draw nothing."""
+
+    has_moved = False
+
+
 @contextlib.contextmanager
-def seeded(seed: int) -> Iterator[None]:
-    """Let torch's own stream start from a seed for a while, and run on from where it was afterwards."""
+def seeded(seed: int, device: torch.device = PROCESSOR) -> Iterator[Seeded | Unwatched]:
+    """Let torch's own stream of a device start from a seed for a while, and run on as before afterwards."""
+    if device.type == "cuda" and torch.cuda.is_current_stream_capturing():
+        yield Unwatched()
+        return
     # torch.manual_seed would note the traceback of its caller for devices that nobody uses here
-    stream, before = torch.default_generator, torch.default_generator.get_state()
+    stream = _stream_of(device)
+    before = stream.get_state()
     stream.manual_seed(seed)
     try:
-        yield
+        yield Seeded(stream) if device.type == "cuda" else Unwatched()
     finally:
         stream.set_state(before)
 
@@ -51,15 +79,20 @@ class PerCandidate(TorchDispatchMode):
 
     Args:
         seeds: Of every candidate, in stack order.
+        device: Whose stream is drawn from.
+
+    Attributes:
+        has_drawn: Whether anything was asked for.
 
     Raises:
         NotImplementedError: While active, an operation draws numbers in a way that is not known here.
     """
 
-    def __init__(self, seeds: Sequence[int]) -> None:
+    def __init__(self, seeds: Sequence[int], device: torch.device = PROCESSOR) -> None:
         super().__init__()
-        self._seeds = seeds
+        self._seeds, self._stream = seeds, _stream_of(device)
         self._states: list[Tensor | None] = [None] * len(seeds)
+        self.has_drawn = False
 
     def __torch_dispatch__(
         self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
@@ -68,10 +101,14 @@ class PerCandidate(TorchDispatchMode):
         kwargs = kwargs or {}
         if not _draws(func, args):
             return func(*args, **kwargs)
+        self.has_drawn = True
         if func in _IN_PLACE:
             return self._fill(func, *args, **kwargs)
         if func in _LIKE:
             return torch.stack(self._each(lambda k: func(args[0][k], *args[1:], **kwargs)))
+        if func is _aten.native_dropout.default:  # what a GPU draws and multiplies in one operation
+            pairs = self._each(lambda k: func(args[0][k], *args[1:], **kwargs))
+            return tuple(map(torch.stack, zip(*pairs, strict=True)))
         if func in _SIZED:
             return torch.stack(self._each(lambda k: func(args[0][1:], *args[1:], **kwargs)))
         raise NotImplementedError(f"it draws random numbers by {func}")
@@ -92,8 +129,8 @@ class PerCandidate(TorchDispatchMode):
         noise_K.fill_(1.0)
         self._each(lambda k: noise_K[k].bernoulli_(chances[k]) if chances[k] < 1 else noise_K[k])
 
-    def _each(self, draw: Callable[[int], Tensor]) -> list[Tensor]:
-        drawn, stream, before = [], torch.default_generator, torch.default_generator.get_state()
+    def _each(self, draw: Callable[[int], Any]) -> list[Any]:
+        drawn, stream, before = [], self._stream, self._stream.get_state()
         try:
             for k, (seed, state) in enumerate(zip(self._seeds, self._states, strict=True)):
                 stream.manual_seed(seed) if state is None else stream.set_state(state)
@@ -102,6 +139,12 @@ class PerCandidate(TorchDispatchMode):
         finally:
             stream.set_state(before)
         return drawn
+
+
+def _stream_of(device: torch.device) -> torch.Generator:
+    if device.type == "cuda":
+        return torch.cuda.default_generators[device.index or 0]
+    return torch.default_generator
 
 
 def _draws(func: Any, args: tuple[Any, ...]) -> bool:

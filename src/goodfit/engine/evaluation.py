@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from goodfit.engine.backend import Backend, Batch, row_chunks
+from goodfit.engine.device import times_at_once
 from goodfit.engine.losses import Loss
 from goodfit.engine.pool import Pool
 
@@ -143,11 +144,11 @@ class Evaluation:
             watched = self._by_row(watched, watched_y_MN)
             train = self._by_row(train, train_y_MN)
         return Final(
-            predicted_MNO=watched.predicted_KNO.numpy(),
-            predicted_train_MNO=train.predicted_KNO.numpy(),
-            train_y_MN=train_y_MN.numpy(),
-            train_scores_MN=train.score_KN.numpy(),
-            validation_scores_MN=watched.score_KN.numpy(),
+            predicted_MNO=watched.predicted_KNO.cpu().numpy(),
+            predicted_train_MNO=train.predicted_KNO.cpu().numpy(),
+            train_y_MN=train_y_MN.cpu().numpy(),
+            train_scores_MN=train.score_KN.cpu().numpy(),
+            validation_scores_MN=watched.score_KN.cpu().numpy(),
         )
 
     def _by_row(self, look: Look, y_MN: Tensor) -> Look:
@@ -166,7 +167,8 @@ class Evaluation:
         scores_KON, y_KN = self._scores(rows_KN), self._pool.targets(rows_KN)
         predicted, loss, score = [], [], []
         # all rows of a few candidates: class weights are relative to all rows of a mean
-        for own in row_chunks(len(scores_KON), floats_per_row=scores_KON[0].numel(), near=NEAR, fewest=1):
+        near = NEAR * times_at_once(scores_KON.device)
+        for own in row_chunks(len(scores_KON), floats_per_row=scores_KON[0].numel(), near=near, fewest=1):
             scores_KNO = scores_KON[own].transpose(1, 2)
             predicted.append(self._loss.predict(scores_KNO))
             loss.append(self._loss.rows(scores_KNO, y_KN[own]))
@@ -176,7 +178,9 @@ class Evaluation:
     def _scores(self, rows_KN: Tensor) -> Tensor:
         """Compute scores slice by slice, classes before rows, as the loss wants them."""
         num_candidates, num_rows = rows_KN.shape
-        chunks = row_chunks(num_rows, floats_per_row=num_candidates * self._backend.widest)
+        # as if rows were narrower, where more of them are computed at once
+        width = max(1, num_candidates * self._backend.widest // times_at_once(rows_KN.device))
+        chunks = row_chunks(num_rows, floats_per_row=width)
         seen = [self._backend.scores(self._gather(rows_KN[:, rows])).transpose(1, 2) for rows in chunks]
         return torch.cat(seen, dim=2)
 

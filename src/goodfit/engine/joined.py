@@ -55,7 +55,7 @@ class Joined:
             place_KN = _among_all(self._codes_KNC[..., i], num_values)
             d_KNE = d_KND[..., start : start + size]
             sums = d_KND.new_zeros(num_candidates * num_values, size)
-            sums.index_add_(0, place_KN.flatten(), d_KNE.reshape(-1, size))
+            _add_rows(sums, place_KN.flatten(), d_KNE.reshape(-1, size))
             gradient_KVE.copy_(sums.view_as(gradient_KVE))
             start += size
 
@@ -69,3 +69,11 @@ def embed(table_KVE: Tensor, codes_KN: Tensor) -> Tensor:
 def _among_all(codes_KN: Tensor, num_values: int) -> Tensor:
     """Where the codes are in the tables of all candidates put one behind the other."""
     return codes_KN + torch.arange(len(codes_KN), device=codes_KN.device).unsqueeze(1) * num_values
+
+
+def _add_rows(sums: Tensor, place_R: Tensor, rows: Tensor) -> None:
+    """Add rows where they belong, in an order that is the same every time."""
+    if sums.device.type == "cpu":
+        sums.index_add_(0, place_R, rows)
+    else:  # adding to an index there is a race; putting sorts first
+        sums.index_put_((place_R,), rows, accumulate=True)

@@ -79,8 +79,21 @@ class AveragedWeights:
     def add(self, flat_KP: Tensor, *, count: int) -> None:
         """Take in the weights after step number ``count``."""
         decay_K1 = self._decay_K1.clamp(max=(1 + count) / (10 + count))
-        since_K1 = (count - self._before_K1).clamp_min(1)
-        self.flat_KP = torch.lerp(flat_KP.detach(), self.flat_KP, torch.maximum(decay_K1, 1 - 1 / since_K1))
+        self.mix(flat_KP, torch.maximum(decay_K1, self._even_K1(count)))
+
+    def mix(self, flat_KP: Tensor, decay_K1: Tensor) -> None:
+        """Take in weights where those before keep the share ``decay_K1``."""
+        torch.lerp(flat_KP.detach(), self.flat_KP, decay_K1, out=self.flat_KP)
+
+    def decays(self, first: int, num_steps: int) -> Tensor:
+        """Compute the decay of each of so many steps from number ``first`` on, ``(S, K, 1)``."""
+        steps = range(first, first + num_steps)
+        most_S = self._decay_K1.new_tensor([(1 + count) / (10 + count) for count in steps])
+        decay_SK1 = torch.minimum(self._decay_K1, most_S.view(-1, 1, 1))
+        return torch.maximum(decay_SK1, self._even_K1(most_S.new_tensor(list(steps)).view(-1, 1, 1)))
+
+    def _even_K1(self, count: int | Tensor) -> Tensor:
+        return 1 - 1 / (count - self._before_K1).clamp_min(1)
 
     def keep(self, index_M: Tensor) -> None:
         """Forget the candidates that left."""

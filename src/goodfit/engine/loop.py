@@ -17,8 +17,9 @@ from goodfit.data.split import Split
 from goodfit.engine.candidate import Candidate, Trained
 from goodfit.engine.choice import choose
 from goodfit.engine.construction import num_parameters
+from goodfit.engine.device import describe, placement, times_at_once
 from goodfit.engine.history import Choice
-from goodfit.engine.memory import candidate_floats, is_out_of_memory, most_candidates
+from goodfit.engine.memory import candidate_floats, give_back, is_out_of_memory, most_candidates
 from goodfit.engine.plan import Plan
 from goodfit.engine.population import check_population, name_of
 from goodfit.engine.stack import Stack
@@ -70,7 +71,7 @@ def train(
     """
     check_population(candidates)
     hands = 1 if workers is None else 1 + workers.count
-    waves = _waves(candidates, split, hands=hands)
+    waves, where = _waves(candidates, split, hands=hands), placement()
     is_timed = deadline < math.inf
     is_alone = len(waves) == 1 < hands and is_timed
     threads = hands if is_alone and fills_threads(candidates, split) else torch.get_num_threads()
@@ -78,7 +79,14 @@ def train(
     for number, wave in enumerate(waves):
         members = [candidates[i] for i in wave.places]
         choice = choose(members, split, measure=is_timed)
-        choice = dataclasses.replace(choice, waves=wave.of, threads=threads, processes=min(hands, len(waves)))
+        choice = dataclasses.replace(
+            choice,
+            waves=wave.of,
+            threads=threads,
+            processes=min(hands, len(waves)),
+            device=describe(where.device),
+            epoch_s=where.epoch_s,
+        )
         jobs.append((number, members, choice))
     clock = _Clock(total=len(candidates), deadline=deadline, hands=hands)
 
@@ -110,9 +118,11 @@ def _run(
         if len(wave) == 1:
             raise BudgetError(
                 f"memory does not hold {name_of(wave[0])}: {error}",
-                fix="give a smaller network or batch size, or end what else takes memory",
+                fix="give a smaller network or batch size, or end what else takes memory"
+                + (', or give the device "cpu"' if placement().is_gpu else ""),
             ) from error
     # here the error is forgotten, and with it the stack that did not fit
+    give_back()
     half, choice = len(wave) // 2, dataclasses.replace(choice, waves=2 * choice.waves)
     middle = time.monotonic() + (deadline - time.monotonic()) / 2
     first = _run(wave[:half], split, choice, deadline=middle, progress=lambda share: progress(share / 2))
@@ -189,7 +199,11 @@ def fills_the_machine(plan: Plan, split: Split) -> bool:
 
     Such networks cost as much side by side as one after the other.
     """
-    return not isinstance(plan.network, MLP) or candidate_floats(plan, split) >= LARGE_FLOATS
+    return not isinstance(plan.network, MLP) or candidate_floats(plan, split) >= _large_floats()
+
+
+def _large_floats() -> int:
+    return LARGE_FLOATS * times_at_once(torch.device(placement().device))
 
 
 def fills_threads(population: Sequence[Candidate], split: Split) -> bool:
@@ -211,7 +225,7 @@ def _waves(candidates: Sequence[Candidate], split: Split, *, hands: int) -> list
         plan = candidates[members[0]].plan
         by_memory = num_waves = -(-len(members) // most_candidates(plan, split, hands=hands))
         # a step of small networks costs about the same whole or cut; one of large networks does not
-        fewest = 1 if candidate_floats(plan, split) >= LARGE_FLOATS else WORTH_CUTTING
+        fewest = 1 if candidate_floats(plan, split) >= _large_floats() else WORTH_CUTTING
         if num_waves < hands and len(members) >= hands * fewest:
             num_waves = hands
         size = -(-len(members) // num_waves)

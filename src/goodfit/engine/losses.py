@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+import functools
 import math
 from typing import Literal
 
@@ -179,7 +180,7 @@ class Loss:
     def _weigh(self, loss_KN: Tensor, y_KN: Tensor) -> Tensor:
         if not self.class_weights:
             return loss_KN
-        weights_KN = torch.tensor(self.class_weights, dtype=loss_KN.dtype, device=loss_KN.device)[y_KN]
+        weights_KN = weights_on(self.class_weights, loss_KN.dtype, loss_KN.device)[y_KN]
         return loss_KN * weights_KN / weights_KN.mean(-1, keepdim=True)
 
     def predict(self, scores: Tensor) -> Tensor:
@@ -200,6 +201,12 @@ class Loss:
         if self.scoring is None:
             return row_scores(predicted, y, kind=self.kind)
         return self.scoring.score(predicted, y, by_row=by_row)
+
+
+@functools.lru_cache(maxsize=64)
+def weights_on(class_weights: tuple[float, ...], dtype: torch.dtype, device: torch.device) -> Tensor:
+    """Put class weights on a device, once: a recorded step may not bring anything there."""
+    return torch.tensor(class_weights, dtype=dtype, device=device)
 
 
 def _squared_distance(share_KON: Tensor, y_K1N: Tensor, smoothing_K1: Tensor | None) -> Tensor:

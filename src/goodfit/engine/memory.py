@@ -6,11 +6,16 @@ is free at the moment.
 
 from __future__ import annotations
 
+import gc
 import math
+import sys
 from pathlib import Path
+
+import torch
 
 from goodfit.data.split import Split
 from goodfit.engine.construction import num_parameters, sizes_of
+from goodfit.engine.device import placement
 from goodfit.engine.plan import Plan
 
 KEPT_BUFFERS = 6
@@ -26,7 +31,13 @@ _LIMITS = (
     ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory.current"),
     ("/sys/fs/cgroup/memory/memory.limit_in_bytes", "/sys/fs/cgroup/memory/memory.usage_in_bytes"),
 )
-_SAYINGS = ("can't allocate memory", "not enough memory", "out of memory")
+_SAYINGS = ("can't allocate memory", "not enough memory", "out of memory", "ALLOC_FAILED")
+_ORDERS, _ORDER_BYTES = 4, 8
+"""Copies of the order of an epoch's rows that a GPU holds while it is shuffled and written down."""
+_ACTIVATIONS = 4
+"""Numbers that a recorded step keeps of each unit and row, where a processor keeps those of one group."""
+_ROOM_BYTES = 1e9
+"""What a look at the curves takes there at most, however many candidates there are."""
 
 
 def candidate_floats(plan: Plan, split: Split) -> int:
@@ -38,7 +49,15 @@ def candidate_bytes(plan: Plan, split: Split) -> int:
     """Estimate what a candidate adds to a stack: what it keeps, the rows of a step, the scores of a look."""
     sizes = sizes_of(plan, split)
     rows = plan.batch_size * sizes.num_inputs + 3 * LOOKED_AT_ROWS * sizes.outputs
-    return FLOAT_BYTES * (candidate_floats(plan, split) + rows)
+    needed = FLOAT_BYTES * (candidate_floats(plan, split) + rows)
+    return needed + _bytes_on_gpu(plan, split) if placement().is_gpu else needed
+
+
+def _bytes_on_gpu(plan: Plan, split: Split) -> int:
+    """What a candidate takes there besides: the rows of an epoch in their order, and a step's activations."""
+    num_rows = len(split.rows("train", plan.inputs))
+    units = num_parameters(plan, split) // max(1, sizes_of(plan, split).num_inputs)
+    return _ORDERS * _ORDER_BYTES * num_rows + FLOAT_BYTES * _ACTIVATIONS * plan.batch_size * units
 
 
 def most_candidates(plan: Plan, split: Split, *, hands: int) -> int:
@@ -49,14 +68,19 @@ def most_candidates(plan: Plan, split: Split, *, hands: int) -> int:
         split: The data.
         hands: Processes that hold a stack each.
     """
-    by_size = STACK_FLOATS // max(1, candidate_floats(plan, split))
+    by_size = math.inf if placement().is_gpu else STACK_FLOATS // max(1, candidate_floats(plan, split))
     share = WORTH_TAKING * free_bytes() / hands
     by_memory = math.inf if share == math.inf else share // candidate_bytes(plan, split)
-    return int(max(1, min(by_size, by_memory)))
+    return int(max(1, min(by_size, by_memory, sys.maxsize)))
 
 
 def free_bytes() -> float:
-    """Read how much memory is free, by the machine and by the container; infinity where neither tells."""
+    """Read how much memory is free where populations are computed.
+
+    Of a processor's, the machine and the container tell; infinity where neither does.
+    """
+    if placement().is_gpu:
+        return _of_gpu(placement().device)
     found = [_of_container(*limit) for limit in _LIMITS]
     return min([_of_machine(), *found])
 
@@ -68,9 +92,21 @@ def is_out_of_memory(error: BaseException) -> bool:
         >>> is_out_of_memory(RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to ..."))
         True
     """
-    if isinstance(error, MemoryError):
+    if isinstance(error, MemoryError | torch.cuda.OutOfMemoryError):
         return True
     return isinstance(error, RuntimeError) and any(words in str(error) for words in _SAYINGS)
+
+
+def give_back() -> None:
+    """Give a GPU back what torch keeps of its memory for later; a processor's is given back at once."""
+    if placement().is_gpu:
+        gc.collect()
+        torch.cuda.empty_cache()
+
+
+def _of_gpu(device: str) -> float:
+    kept = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
+    return max(0.0, torch.cuda.mem_get_info(device)[0] + kept - _ROOM_BYTES)
 
 
 def _of_machine() -> float:

@@ -14,6 +14,7 @@ from goodfit.data.split import Split
 from goodfit.engine.backend import Dropout
 from goodfit.engine.candidate import Candidate
 from goodfit.engine.construction import build_backend, sizes_of
+from goodfit.engine.device import placement
 from goodfit.engine.history import Way
 from goodfit.engine.noise import Streams
 from goodfit.engine.pool import Pool
@@ -35,7 +36,8 @@ def obstacle_to_batching(candidates: Sequence[Candidate], split: Split) -> str |
     few = list({_drops(candidate): candidate for candidate in candidates}.values())[:3]
     few = few if len(few) > 1 else list(candidates[:2])
     plan = few[0].plan
-    key = (plan.network, plan.loss, sizes_of(plan, split), torch.get_default_dtype(), *map(_drops, few))
+    sizes = sizes_of(plan, split)
+    key = (plan.network, plan.loss, sizes, torch.get_default_dtype(), placement().device, *map(_drops, few))
     if key not in _known:
         _known[key] = _find_obstacle(few, split)
     return _known[key]
@@ -53,9 +55,10 @@ def _find_obstacle(few: Sequence[Candidate], split: Split) -> str | None:
 
 def _first_step(few: Sequence[Candidate], split: Split, way: Way) -> list[Tensor]:
     """Gradients of the first step, and the buffers behind it."""
-    plan, pool, backend = few[0].plan, Pool(split, few), build_backend(few, split, way=way)
+    plan, device = few[0].plan, torch.device(placement().device)
+    pool, backend = Pool(split, few, device=device), build_backend(few, split, way=way, device=device)
     streams = Streams(split.seed, "hidden dropout", seeds=[candidate.seed for candidate in few])
-    none_K1 = torch.zeros(len(few), 1)
+    none_K1 = torch.zeros(len(few), 1, device=device)
     rows_KB = pool.learn_KN[:, : plan.batch_size]
     grad_KP = backend.loss_gradients(
         pool.batch(rows_KB),

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from goodfit.engine.backend import Backend, Batch, Dropout, LayerWatcher, gradients_of
 from goodfit.engine.blend import Targets
+from goodfit.engine.device import PROCESSOR
 from goodfit.engine.drawing import seeded
 from goodfit.engine.losses import Loss
 from goodfit.nets.activations import name_of
@@ -23,20 +24,28 @@ class OneByOne(Backend):
     """Compute candidates one by one; the slow and general way.
 
     Each module's parameters are swapped for views of the flat buffer once, so that a forward pass needs no
-    copies and a backward pass leaves its gradients where the update rule looks for them.
+    copies and a backward pass leaves its gradients where the update rule looks for them. Layers on a GPU want
+    memory that begins at round addresses: there the modules hold copies, brought up to date before each use.
 
     Args:
         modules: One freshly built module per candidate. They are changed in place: hand over copies.
+        device: Where they are computed.
     """
 
-    def __init__(self, modules: Sequence[nn.Module]) -> None:
-        super().__init__(modules)
+    def __init__(self, modules: Sequence[nn.Module], *, device: torch.device = PROCESSOR) -> None:
+        super().__init__(modules, device=device)
         self._modules = list(modules)
         self._takes_codes = _takes_codes(modules[0])
+        self._has_drawn = False
         for part in (part for module in modules for part in module.modules()):
             if isinstance(part, Convolution):
                 part.puts_channels_last = True
         self.refresh()
+
+    @property
+    def can_be_recorded(self) -> bool:
+        """Whether no code of the user's own would have to run at every step, and nothing random is drawn."""
+        return not self._has_drawn and all(map(_is_known, self._modules[0].modules()))
 
     def keep(self, index_M: Tensor) -> None:
         """Shrink the stack, modules included."""
@@ -47,17 +56,35 @@ class OneByOne(Backend):
         """Point every module's parameters and buffers at its row of the flat buffers."""
         self.flat_KP = self.flat_KP.contiguous()
         self._grad_KP = torch.empty_like(self.flat_KP)
+        self._copies: dict[torch.dtype, list[tuple[Tensor, Tensor]]] = {}
         for k, module in enumerate(self._modules):
             rows = views(self.flat_KP[k], self.layout)
             for name, parameter in module.named_parameters():
-                parameter.data = rows[name] if name in rows else self.buffers[name][k]
+                parameter.data = self._held(rows[name] if name in rows else self.buffers[name][k])
             for name, _ in list(module.named_buffers()):
                 owner, _, last = name.rpartition(".")
-                module.get_submodule(owner)._buffers[last] = self.buffers[name][k]
+                module.get_submodule(owner)._buffers[last] = self._held(self.buffers[name][k])
+        self._own_buffers = [dict(module.named_buffers()) for module in self._modules]
+
+    def _held(self, row: Tensor) -> Tensor:
+        """Give what a module is to hold of a row of the flat buffers."""
+        if not wants_copies(row.device):
+            return row
+        copy = row.clone()
+        self._copies.setdefault(row.dtype, []).append((copy, row))
+        return copy
+
+    @torch.no_grad()
+    def _bring(self) -> None:
+        """Bring the modules' copies up to date."""
+        for pairs in self._copies.values():
+            copies, rows = zip(*pairs, strict=True)
+            torch._foreach_copy_(copies, rows)
 
     def weights(self, k: int) -> dict[str, Tensor]:
         """Copy one candidate's state, tied parameters under each of their names."""
-        return {name: tensor.detach().clone() for name, tensor in self._modules[k].state_dict().items()}
+        self._bring()
+        return {name: tensor.detach().clone().cpu() for name, tensor in self._modules[k].state_dict().items()}
 
     def loss_gradients(
         self,
@@ -72,6 +99,7 @@ class OneByOne(Backend):
 
         The graph of one network stays in the cache where those of all would not.
         """
+        self._bring()
         seeds = None if dropout is None else dropout.hidden_streams.next_seeds()
         y_KN = y_KN.expand(self.num_candidates, *y_KN.shape[1:])
         for k, module in enumerate(self._modules):
@@ -87,13 +115,14 @@ class OneByOne(Backend):
 
     @torch.no_grad()
     def _follow(self) -> None:
-        """Take over the buffers that a forward pass has replaced, once no graph needs the old ones."""
+        """Take over buffers that a forward pass has changed elsewhere, once no graph needs the old ones."""
         for k, module in enumerate(self._modules):
             for name, buffer in list(module.named_buffers()):
                 own = self.buffers[name][k]
                 if buffer.data_ptr() != own.data_ptr():
+                    own.copy_(buffer)
                     owner, _, last = name.rpartition(".")
-                    module.get_submodule(owner)._buffers[last] = own.copy_(buffer)
+                    module.get_submodule(owner)._buffers[last] = self._own_buffers[k][name]
 
     def gradients(self, loss_K: Tensor) -> Tensor:
         """Differentiate as :meth:`Backend.gradients` says, one module's loss after the other."""
@@ -105,6 +134,7 @@ class OneByOne(Backend):
         self, batch: Batch, *, dropout: Dropout | None = None, watcher: LayerWatcher | None = None
     ) -> Tensor:
         """Compute raw scores as :meth:`Backend.scores` says."""
+        self._bring()
         seen: list[list[tuple[str, str, Tensor]]] = []
         outputs = []
         seeds = None if dropout is None else dropout.hidden_streams.next_seeds()
@@ -127,12 +157,24 @@ class OneByOne(Backend):
         if seed is None:
             return module(x, codes) if self._takes_codes else module(x)
         # a module draws from torch's own stream: give it the candidate's for the length of one forward pass
-        with seeded(seed):
-            return module(x, codes) if self._takes_codes else module(x)
+        with seeded(seed, self.flat_KP.device) as stream:
+            scores: Tensor = module(x, codes) if self._takes_codes else module(x)
+            self._has_drawn = self._has_drawn or stream.has_moved
+        return scores
 
 
 def _trainable(module: nn.Module) -> list[nn.Parameter]:
     return [parameter for parameter in module.parameters() if parameter.requires_grad]
+
+
+def wants_copies(device: torch.device) -> bool:
+    """Whether layers need their memory to begin at round addresses, which rows of a flat buffer seldom do."""
+    return device.type == "cuda"
+
+
+def _is_known(part: nn.Module) -> bool:
+    """Whether torch or goodfit wrote a module; what else may happen in a forward pass, nobody can tell."""
+    return type(part).__module__.partition(".")[0] in ("torch", "goodfit")
 
 
 def _takes_codes(module: nn.Module) -> bool:

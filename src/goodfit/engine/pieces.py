@@ -20,8 +20,8 @@ from goodfit.engine.workspace import Workspace
 LARGE_WEIGHTS = 30_000
 """Weights from which a product is written into the gradient buffer at once.
 
-Torch has no batched product into rows that lie apart, and makes one call for each candidate instead;
-a copy of few weights is cheaper than that, a copy of many is not.
+On a processor torch has no batched product into rows that lie apart, and makes one call for each candidate
+instead; a copy of few weights is cheaper than that, a copy of many is not. On a GPU it has one.
 """
 
 _aten = torch.ops.aten
@@ -60,7 +60,8 @@ class _Sums:
         self._weight_KDU = self._weight_KUD.transpose(1, 2)
         self._weight_slope_KUD, self._bias_slope_KU = gradients
         num_weights = self._weight_KUD[0].numel()
-        self._is_direct = num_weights >= LARGE_WEIGHTS or self._weight_slope_KUD.is_contiguous()
+        lies_together = self._weight_slope_KUD.is_contiguous() or self._weight_slope_KUD.is_cuda
+        self._is_direct = num_weights >= LARGE_WEIGHTS or lies_together
 
     def _note_weight(self, d_KUN: Tensor) -> None:
         if self._is_direct:

@@ -6,6 +6,7 @@ Letters: K candidates, N rows, B rows of a batch.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from weakref import ReferenceType, WeakKeyDictionary, ref
 
 import torch
 from torch import Tensor
@@ -13,6 +14,7 @@ from torch import Tensor
 from goodfit.data.split import Rows, Split
 from goodfit.engine.backend import Batch
 from goodfit.engine.candidate import Candidate
+from goodfit.engine.device import PROCESSOR
 from goodfit.engine.workspace import Workspace
 from goodfit.errors import PlanError
 from goodfit.seeds import numpy_stream
@@ -32,6 +34,7 @@ class Pool:
     Args:
         split: The data; its sealed test part is not touched.
         candidates: The population; their plans share one view of the inputs.
+        device: Where the rows are needed.
 
     Attributes:
         y_N: Targets of all rows.
@@ -40,24 +43,31 @@ class Pool:
         same_rows: Whether all candidates learn from the same rows.
     """
 
-    def __init__(self, split: Split, candidates: Sequence[Candidate]) -> None:
+    def __init__(
+        self, split: Split, candidates: Sequence[Candidate], *, device: torch.device = PROCESSOR
+    ) -> None:
         inputs = candidates[0].plan.inputs
         train, validation = split.rows("train", inputs=inputs), split.rows("validation", inputs=inputs)
         folds = [candidate.fold for candidate in candidates]
         self.same_rows = len(set(folds)) == 1
         self._is_folded = any(fold is not None for fold in folds)
         self._parts: list[Rows] = [train, validation]
-        if self._is_folded and train.x.nbytes <= JOINED_BYTES:
+        if device.type != "cpu":
+            self._parts = [resident(train, validation, device)]
+        elif self._is_folded and train.x.nbytes <= JOINED_BYTES:
             self._parts = [_join(train, validation)]
         self.num_train, self.num_validation = len(train), len(validation)
-        self.learn_KN, self.watch_KN = self._row_numbers(folds, split.seed)
-        self.y_N = torch.cat([train.y_N, validation.y_N])
+        self.learn_KN, self.watch_KN = (
+            rows_KN.to(device) if self._is_folded else rows_KN[:1].to(device).expand(len(folds), -1)
+            for rows_KN in self._row_numbers(folds, split.seed)
+        )
+        self.y_N = torch.cat([train.y_N, validation.y_N]).to(device)
         generator = numpy_stream(split.seed, "sampled rows")
         num_learn = self.learn_KN.shape[1]
-        chosen = torch.from_numpy(generator.permutation(num_learn))
+        chosen = torch.from_numpy(generator.permutation(num_learn)).to(device)
         self._sample_N = chosen[:SAMPLED_ROWS].sort().values
         self._judged_N = chosen[:JUDGED_ROWS].sort().values
-        self._room = Workspace(train.x)
+        self._room = Workspace(self._parts[0].x)
 
     def rows_of_epoch(self, order_KN: Tensor) -> Tensor:
         """Row numbers that each candidate learns from, in the given order."""
@@ -159,6 +169,20 @@ def _take_from_both(first: Tensor, second: Tensor, rows: Tensor, place: Tensor |
     for stored, chosen_R, start in ((first, ~is_second_R, 0), (second, is_second_R, len(first))):
         flat[chosen_R] = stored.index_select(0, rows_R[chosen_R] - start)
     return place
+
+
+_resident: WeakKeyDictionary[Rows, dict[torch.device, tuple[ReferenceType[Rows], Rows]]] = WeakKeyDictionary()
+
+
+def resident(train: Rows, validation: Rows, device: torch.device) -> Rows:
+    """Bring rows to a device, as one tensor; they stay there as long as the training rows are kept here."""
+    held = _resident.setdefault(train, {})
+    if device not in held or held[device][0]() is not validation:
+        joined = _join(train, validation)
+        codes_NC = None if joined.codes_NC is None else joined.codes_NC.to(device)
+        there = Rows(x=joined.x.to(device), codes_NC=codes_NC, y_N=joined.y_N.to(device))
+        held[device] = (ref(validation), there)
+    return held[device][1]
 
 
 def _join(first: Rows, second: Rows) -> Rows:

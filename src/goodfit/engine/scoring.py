@@ -72,12 +72,14 @@ class Scoring:
 
     def score(self, predicted: Tensor, y: Tensor, *, by_row: bool) -> Tensor:
         """Score rows as :meth:`goodfit.engine.losses.Loss.score` says."""
+        device = predicted.device
+        predicted, y = predicted.cpu(), y.cpu()  # metrics are no part of a step, and most know arrays alone
         leading, num_rows = predicted.shape[:-2], predicted.shape[-2]
         flat = predicted.reshape(-1, num_rows, predicted.shape[-1])
         own = y.shape[y.dim() - self.target_axes :]
         targets = y.expand(*leading, *own).reshape(-1, *own)
         scores = [self._of_rows(p, t, by_row) for p, t in zip(flat, targets, strict=True)]
-        return torch.stack(scores).reshape(*leading, num_rows)
+        return torch.stack(scores).reshape(*leading, num_rows).to(device)
 
     def _of_rows(self, predicted: Tensor, y: Tensor, by_row: bool) -> Tensor:
         num_rows = len(y)

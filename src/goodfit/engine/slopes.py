@@ -9,11 +9,10 @@ times faster over the rows of a few classes than over the few classes of a row.
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor
 
 from goodfit.engine.blend import Blend, Targets
-from goodfit.engine.losses import Loss
+from goodfit.engine.losses import Loss, weights_on
 
 
 def slopes(loss: Loss, scores_KON: Tensor, y_KN: Targets, *, smoothing_K1: Tensor | None = None) -> Tensor:
@@ -49,7 +48,7 @@ def slopes(loss: Loss, scores_KON: Tensor, y_KN: Targets, *, smoothing_K1: Tenso
     else:
         slope_KON = _of_classes(loss, scores_KON, y_KN, smoothing_K1)
     if loss.class_weights:
-        weights_KN = torch.tensor(loss.class_weights, dtype=slope_KON.dtype, device=slope_KON.device)[y_KN]
+        weights_KN = weights_on(loss.class_weights, slope_KON.dtype, slope_KON.device)[y_KN]
         slope_KON.mul_((weights_KN / weights_KN.mean(-1, keepdim=True)).unsqueeze(1))
     return slope_KON.mul_(1 / scores_KON.shape[-1])
 

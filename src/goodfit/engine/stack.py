@@ -18,17 +18,21 @@ from goodfit.engine.backend import Dropout
 from goodfit.engine.cadence import probed_epochs
 from goodfit.engine.candidate import Candidate, Trained
 from goodfit.engine.construction import build_backend, sizes_of
+from goodfit.engine.counted import streams_on
 from goodfit.engine.curves import Curves
 from goodfit.engine.descent import Descent
+from goodfit.engine.device import placement
 from goodfit.engine.evaluation import CURVE_ROWS, START_ROWS, Evaluation, Measured
+from goodfit.engine.garbage import uncollected
 from goodfit.engine.history import Choice, Ending, History, curve
 from goodfit.engine.keeping import AveragedWeights, BestWeights
-from goodfit.engine.noise import Streams
 from goodfit.engine.plan import Plan
 from goodfit.engine.pool import Pool
 from goodfit.engine.population import check_stack
 from goodfit.engine.probes import PROBE_ROWS, Probes
 from goodfit.engine.reliability import reliability
+from goodfit.engine.steps import Parts, Rates, RecordedSteps, Steps, is_recorded
+from goodfit.engine.tabled import TabledDescent
 from goodfit.engine.variation import Variation
 
 MEASURED_EPOCHS = 50
@@ -54,20 +58,24 @@ class Stack:
         self._candidates, self._split, self._choice = list(candidates), split, choice
         self._plan = candidates[0].plan
         self._members = list(range(len(candidates)))
-        self._pool = Pool(split, candidates)
-        self._backend = build_backend(candidates, split, way=choice.way)
+        device = torch.device(placement().device)
+        self._pool = Pool(split, candidates, device=device)
+        self._backend = build_backend(candidates, split, way=choice.way, device=device)
         num_rows = self._pool.learn_KN.shape[1]
         self._batch_size = min(self._plan.batch_size, num_rows)
         self._steps_per_epoch = num_rows // self._batch_size
         plans = [candidate.plan for candidate in candidates]
         seeds = [candidate.seed for candidate in candidates]
         self._streams = {
-            purpose: Streams(split.seed, purpose, seeds=seeds)
+            purpose: streams_on(device, split.seed, purpose, seeds=seeds)
             for purpose in ("batches", "hidden dropout", "input dropout")
         }
         dtype, total_steps = self._backend.flat_KP.dtype, self._steps_per_epoch * self._plan.epochs
-        self._variation = Variation(plans, split.seed, seeds=seeds, kind=self._plan.loss.kind, dtype=dtype)
-        self._descent = Descent(
+        self._variation = Variation(
+            plans, split.seed, seeds=seeds, kind=self._plan.loss.kind, dtype=dtype, device=device
+        )
+        has_records = is_recorded(self._backend)
+        self._descent = (TabledDescent if has_records else Descent)(
             plans, self._backend.flat_KP, layout=self._backend.layout, total_steps=total_steps
         )
         self._evaluation = Evaluation(self._pool, self._backend, self._plan.loss)
@@ -81,12 +89,22 @@ class Stack:
         )
         self._curves = Curves(len(candidates))
         self._averaged = self._averages(plans, total_steps)
+        self._steps = (RecordedSteps if has_records else Steps)(
+            Parts(
+                pool=self._pool,
+                variation=self._variation,
+                backend=self._backend,
+                descent=self._descent,
+                averaged=self._averaged,
+                loss=self._plan.loss,
+                batch_size=self._batch_size,
+            )
+        )
         stops = any(plan.patience is not None for plan in plans)
         self._best = BestWeights(self._backend) if stops else None
         self._trained: dict[int, Trained] = {}
         self._change_KP: Tensor | None = None
         self._seconds = 0.0
-        self._count = 0
         self._read_rates()
 
     def run(self, *, deadline: float, progress: Callable[[float], None]) -> list[Trained]:
@@ -116,58 +134,52 @@ class Stack:
 
     def rehearse(self) -> float:
         """Take a step and tell its seconds; the stack is spent afterwards."""
-        rows_KN = self._rows_of_epoch()
+        self._steps.begin(self._rows_of_epoch())
+        self._steps.wait()
         start = time.monotonic()
-        self._step(rows_KN, 0)
+        self._steps.take(0)
+        self._steps.wait()
         return time.monotonic() - start
 
     def pace(self, *, seconds: float) -> float:
         """Measure the seconds of one epoch with its share of evaluation; the stack is spent afterwards."""
-        rows_KN = self._rows_of_epoch()
-        self._step(rows_KN, 0)
+        self._steps.begin(self._rows_of_epoch())
+        for _ in range(self._steps.warm_steps):
+            self._steps.take(0)
+        self._steps.wait()
         start, taken = time.monotonic(), 0
         while time.monotonic() - start < seconds and taken < max(3, self._steps_per_epoch):
-            self._step(rows_KN, taken % self._steps_per_epoch)
+            self._steps.take(taken % self._steps_per_epoch)
             taken += 1
+        self._steps.wait()
         per_step = (time.monotonic() - start) / taken
-        start = time.monotonic()
-        self._evaluation.measure()
+        for _ in range(self._steps.warm_steps):
+            start = time.monotonic()
+            self._evaluation.measure()
+            self._steps.wait()
         every = max(1, round(self._plan.epochs / MEASURED_EPOCHS))
         return per_step * self._steps_per_epoch + (time.monotonic() - start) / every
 
     def _epoch(self, deadline: float) -> bool:
         start = now = time.monotonic()
-        rows_KN = self._rows_of_epoch()
+        self._steps.begin(self._rows_of_epoch())
         for step in range(self._steps_per_epoch):
             is_last = step == self._steps_per_epoch - 1
             before_KP = self._backend.flat_KP.detach().clone() if is_last else None
-            self._step(rows_KN, step)
+            self._steps.take(step)
             if before_KP is not None:
                 self._change_KP = self._backend.flat_KP.detach() - before_KP
             now = time.monotonic()
             if now > deadline:
                 break
+        self._steps.wait()
+        now = time.monotonic()
         self._seconds += (now - start) / len(self._members)
         return now <= deadline
 
     def _rows_of_epoch(self) -> Tensor:
         order_KN = self._streams["batches"].permutations(self._pool.learn_KN.shape[1])
         return self._pool.rows_of_epoch(order_KN)
-
-    def _step(self, rows_KN: Tensor, step: int) -> None:
-        rows_KB = rows_KN[:, step * self._batch_size : (step + 1) * self._batch_size].contiguous()
-        batch, y_KB = self._variation.show(self._pool.batch_of_step(rows_KB), self._pool.targets(rows_KB))
-        grad_KP = self._backend.loss_gradients(
-            batch,
-            y_KB,
-            loss=self._plan.loss,
-            smoothing_K1=self._smoothing_K1,
-            dropout=self._dropout,
-        )
-        self._count += 1
-        self._descent.step(self._backend.flat_KP, grad_KP, count=self._count)
-        if self._averaged is not None:
-            self._averaged.add(self._backend.flat_KP, count=self._count)
 
     def _measure(self, epoch: int) -> None:
         with self._showing(None if self._averaged is None else self._averaged.flat_KP):
@@ -224,7 +236,7 @@ class Stack:
     def _finish(self, places: Sequence[int], ending: Ending) -> None:
         if not places:
             return
-        with self._showing(*self._handed_over()):
+        with self._showing(*self._handed_over()), uncollected():
             final = self._evaluation.final(self._seen_of_handed_over(), torch.tensor(places))
             for row, place in enumerate(places):
                 k = self._members[place]
@@ -296,14 +308,14 @@ class Stack:
 
     def _read_rates(self) -> None:
         plans = [self._candidates[k].plan for k in self._members]
-        self._dropout = Dropout(
+        dropout = Dropout(
             hidden_K1=self._column([plan.dropout for plan in plans]),
             input_K1=self._column([plan.input_dropout for plan in plans]),
             hidden_streams=self._streams["hidden dropout"],
             input_streams=self._streams["input dropout"],
         )
         smoothing_K1 = self._column([plan.label_smoothing for plan in plans])
-        self._smoothing_K1 = smoothing_K1 if smoothing_K1.any() else None
+        self._steps.read(Rates(dropout=dropout, smoothing_K1=smoothing_K1 if smoothing_K1.any() else None))
 
     def _averages(self, plans: Sequence[Plan], total_steps: int) -> AveragedWeights | None:
         decay_K1 = self._column([plan.averaging for plan in plans])
@@ -313,4 +325,5 @@ class Stack:
         return AveragedWeights(self._backend.flat_KP, decay_K1, tail_K1=tail_K1, total_steps=total_steps)
 
     def _column(self, numbers: Sequence[float]) -> Tensor:
-        return torch.tensor(numbers, dtype=self._backend.flat_KP.dtype).unsqueeze(1)
+        flat_KP = self._backend.flat_KP
+        return torch.tensor(numbers, dtype=flat_KP.dtype, device=flat_KP.device).unsqueeze(1)

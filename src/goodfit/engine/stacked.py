@@ -11,9 +11,17 @@ import torch
 import torch.nn.functional as F  # noqa: N812  (the name everybody knows)
 from torch import Tensor, nn
 
-from goodfit.engine.backend import Backend, Batch, Dropout, LayerWatcher, gradients_of, leaves
+from goodfit.engine.backend import (
+    Backend,
+    Batch,
+    Dropout,
+    LayerWatcher,
+    gradients_of,
+    leaves,
+)
 from goodfit.engine.blend import Targets
 from goodfit.engine.by_hand import ByHand
+from goodfit.engine.device import PROCESSOR
 from goodfit.engine.joined import embed
 from goodfit.engine.losses import Loss
 from goodfit.engine.norms import NORM_EPS, follow
@@ -32,22 +40,33 @@ class Stacked(Backend):
         network: The structure that the modules were built from.
         modules: One freshly built module per candidate.
         dtype: Number type of the gradients' computation, where it is shorter than that of the weights.
+        device: Where they are computed.
     """
 
     def __init__(
-        self, network: MLP, modules: Sequence[nn.Module], *, dtype: torch.dtype | None = None
+        self,
+        network: MLP,
+        modules: Sequence[nn.Module],
+        *,
+        dtype: torch.dtype | None = None,
+        device: torch.device = PROCESSOR,
     ) -> None:
-        super().__init__(modules)
+        super().__init__(modules, device=device)
         self._network, self._dtype = network, dtype
         self._num_embeddings = sum(name.startswith("embeddings.") for name in self.layout.names)
         self.refresh()
+
+    @property
+    def can_be_recorded(self) -> bool:
+        """Whether its layers are written by hand, into memory that is used again."""
+        return self._network.activation in BY_HAND
 
     def refresh(self) -> None:
         """Make leaves of the flat buffer's views again."""
         self.flat_KP = self.flat_KP.contiguous()
         self._parameters = leaves(self.flat_KP, self.layout)
         self._by_hand, self._room = None, Workspace(self.flat_KP)
-        if self._network.activation in BY_HAND:
+        if self.can_be_recorded:
             self._by_hand = ByHand(
                 self._network, self.flat_KP, layout=self.layout, buffers=self.buffers, dtype=self._dtype
             )

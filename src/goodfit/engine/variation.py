@@ -18,7 +18,8 @@ from torch import Tensor
 
 from goodfit.engine.backend import Batch
 from goodfit.engine.blend import Blend, Targets
-from goodfit.engine.noise import Streams
+from goodfit.engine.counted import streams_on
+from goodfit.engine.device import PROCESSOR
 from goodfit.engine.plan import Plan
 from goodfit.errors import PlanError
 
@@ -37,6 +38,7 @@ class Variation:
         seeds: Of every candidate.
         kind: What is learnt; of numbers the targets themselves are mixed.
         dtype: Number type of shares and strengths.
+        device: Where rows are varied.
     """
 
     def __init__(
@@ -47,25 +49,40 @@ class Variation:
         seeds: Sequence[int],
         kind: str,
         dtype: torch.dtype,
+        device: torch.device = PROCESSOR,
     ) -> None:
         self._kind = kind
-        self._strengths = {
-            name: torch.tensor([getattr(plan, name) for plan in plans], dtype=dtype) for name in _KINDS
-        }
-        self._streams = {name: Streams(root, name, seeds=seeds) for name in _KINDS if self._is_used(name)}
+        self._read(
+            {
+                name: torch.tensor([getattr(plan, name) for plan in plans], dtype=dtype, device=device)
+                for name in _KINDS
+            }
+        )
+        self._streams = {name: streams_on(device, root, name, seeds=seeds) for name in self._used}
+
+    def _read(self, strengths: dict[str, Tensor]) -> None:
+        """Note once what is used: asking a tensor on a GPU means waiting for it."""
+        self._strengths = strengths
+        self._used = tuple(name for name, strength_K in strengths.items() if bool(strength_K.any()))
+
+    @property
+    def mixes(self) -> bool:
+        """Whether a candidate learns from mixtures of rows."""
+        return "mixup" in self._used
 
     def keep(self, places: Sequence[int]) -> None:
         """Forget the candidates that left."""
-        self._strengths = {name: strength_K[list(places)] for name, strength_K in self._strengths.items()}
+        self._read({name: strength_K[list(places)] for name, strength_K in self._strengths.items()})
         for streams in self._streams.values():
             streams.keep(places)
 
-    def show(self, batch: Batch, y_KB: Tensor) -> tuple[Batch, Targets]:
+    def show(self, batch: Batch, y_KB: Tensor, *, share_K: Tensor | None = None) -> tuple[Batch, Targets]:
         """Vary the rows of one step.
 
         Args:
             batch: Rows of each candidate, not shared.
             y_KB: Their targets.
+            share_K: How much the row itself counts in a mixture; by default drawn here and now.
 
         Returns:
             What the networks are to see, and what they are to say.
@@ -80,14 +97,14 @@ class Variation:
         if self._is_used("shift") or self._is_used("mirror"):
             x = self._moved(x)
         if self._is_used("mixup"):
-            x, targets = self._mixed(x, y_KB)
+            x, targets = self._mixed(x, y_KB, share_K)
         if self._is_used("input_noise"):
             noise = self._streams["input_noise"].normal(tuple(x.shape[1:]), dtype=x.dtype)
             x = torch.addcmul(x, noise, _spread(self._strengths["input_noise"], x))
         return Batch(x=x, codes=batch.codes, shared=False), targets
 
     def _is_used(self, name: str) -> bool:
-        return bool(self._strengths[name].any())
+        return name in self._used
 
     def _moved(self, x_KBCHW: Tensor) -> Tensor:
         """Shift and mirror images; what comes in at an edge repeats the edge."""
@@ -98,8 +115,8 @@ class Variation:
             )
         height, width = x_KBCHW.shape[-2:]
         down_KB1, right_KB1 = self._offsets(x_KBCHW.shape[1], height, width)
-        rows_KBH = (torch.arange(height) - down_KB1).clamp_(0, height - 1)
-        columns_KBW = (torch.arange(width) - right_KB1).clamp_(0, width - 1)
+        rows_KBH = (torch.arange(height, device=x_KBCHW.device) - down_KB1).clamp_(0, height - 1)
+        columns_KBW = (torch.arange(width, device=x_KBCHW.device) - right_KB1).clamp_(0, width - 1)
         if self._is_used("mirror"):
             drawn_KB1 = self._streams["mirror"].uniform((x_KBCHW.shape[1], 1))
             is_mirrored_KB1 = drawn_KB1 < self._strengths["mirror"].view(-1, 1, 1)
@@ -111,7 +128,7 @@ class Variation:
     def _offsets(self, num_rows: int, height: int, width: int) -> tuple[Tensor, Tensor]:
         """Whole pixels, all from minus the largest to the largest equally likely."""
         if not self._is_used("shift"):
-            none = torch.zeros(1, 1, 1, dtype=torch.long)
+            none = self._strengths["shift"].new_zeros(1, 1, 1, dtype=torch.long)
             return none, none
         drawn_KB2 = self._streams["shift"].uniform((num_rows, 2))
         shift_K1 = self._strengths["shift"].view(-1, 1)
@@ -122,22 +139,34 @@ class Variation:
             offsets.append(offset_KB.long().unsqueeze(-1))
         return offsets[0], offsets[1]
 
-    def _mixed(self, x: Tensor, y_KB: Tensor) -> tuple[Tensor, Targets]:
+    def shares(self, num_steps: int) -> Tensor:
+        """Draw how much a row itself counts in the mixtures of so many steps, ``(S, K)``."""
+        return self._of_beta(self._streams["mixup"].uniform((num_steps,)).T)
+
+    def _of_beta(self, drawn: Tensor) -> Tensor:
+        """Turn even numbers, candidates last, into those of each one's Beta distribution."""
+        alpha_K = self._strengths["mixup"]
+        alphas_K, chances = alpha_K.double().cpu(), drawn.double().cpu()
+        share = torch.ones_like(chances)
+        is_mixed_K = alphas_K > 0
+        alpha_M = alphas_K[is_mixed_K].numpy()
+        share[..., is_mixed_K] = torch.from_numpy(
+            betaincinv(alpha_M, alpha_M, chances[..., is_mixed_K].numpy())
+        )
+        # a pair may be read from either end: the row itself has the larger share
+        return torch.maximum(share, 1 - share).to(alpha_K)
+
+    def _mixed(self, x: Tensor, y_KB: Tensor, share_K: Tensor | None) -> tuple[Tensor, Targets]:
         """Mix every row with another one of its batch.
 
         Codes of categories cannot be mixed; those of the row with the larger share stay.
         """
-        streams, alpha_K = self._streams["mixup"], self._strengths["mixup"]
+        streams = self._streams["mixup"]
         num_candidates, num_rows = x.shape[:2]
         other_KB = streams.permutations(num_rows)
-        drawn_K = streams.uniform((1,)).flatten().double()
-        share_K = torch.ones(num_candidates, dtype=torch.float64)
-        is_mixed_K = alpha_K > 0
-        alpha_M = alpha_K[is_mixed_K].double().numpy()
-        share_K[is_mixed_K] = torch.from_numpy(betaincinv(alpha_M, alpha_M, drawn_K[is_mixed_K].numpy()))
-        # a pair may be read from either end: the row itself has the larger share
-        share_K = torch.maximum(share_K, 1 - share_K).to(alpha_K.dtype)
-        place_K1 = torch.arange(num_candidates).unsqueeze(1)
+        if share_K is None:
+            share_K = self._of_beta(streams.uniform((1,)).flatten())
+        place_K1 = torch.arange(num_candidates, device=x.device).unsqueeze(1)
         mixed = torch.lerp(x[place_K1, other_KB], x, _spread(share_K, x))
         own, other = y_KB.expand(num_candidates, *y_KB.shape[1:]), y_KB[place_K1, other_KB]
         if self._kind == "numbers":

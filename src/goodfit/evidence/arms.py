@@ -56,24 +56,38 @@ class TrainedArm:
         return np.nan_to_num(np.stack(rows).astype(float), nan=0.0, posinf=0.0, neginf=-1e3)
 
     def usual_scores_SN(self, question: Question) -> np.ndarray:
-        """Scores to hold treatments against: where few seeds diverged, they score as the worst of the others.
+        """Scores without outliers: where few seeds diverged, they score as the worst of the others.
 
-        One collapse among many seeds is an outlier that hides what all others show of a treatment. Counted
-        as an ordinary bad seed of the control it never speaks more for a treatment than it does.
+        One collapse among many seeds hides what all others show, of a plan and of its treatments. Counted as
+        an ordinary bad seed of the control it never speaks more for a treatment than it does.
         """
-        scores_SN = self.scores_SN(question)
-        diverged_S = np.array([history.ending == "diverged" for history in self.histories])
-        if 0 < diverged_S.mean() <= FEW_DIVERGED:
-            usual = np.flatnonzero(~diverged_S)
-            scores_SN[diverged_S] = scores_SN[usual[scores_SN[usual].mean(1).argmin()]]
+        scores_SN, few_S = self.scores_SN(question), self.few_diverged_S
+        if few_S.any():
+            usual = np.flatnonzero(~few_S)
+            scores_SN[few_S] = scores_SN[usual[scores_SN[usual].mean(1).argmin()]]
         return scores_SN
 
+    @property
+    def few_diverged_S(self) -> np.ndarray:
+        """Which seeds diverged, if they are few; none if they are many."""
+        diverged_S = self.diverged_S
+        return diverged_S if diverged_S.mean() <= FEW_DIVERGED else np.zeros_like(diverged_S)
+
+    @property
+    def diverged_S(self) -> np.ndarray:
+        """Which seeds diverged."""
+        return np.array([history.ending == "diverged" for history in self.histories])
+
     def ensemble_scores_SN(self, question: Question, split: Split) -> np.ndarray:
-        """Scores of votes: row s holds the vote of all seeds but s, so that it can be paired with seed s."""
+        """Scores of votes: row s holds the vote of all seeds but s, so that it can be paired with seed s.
+
+        Who diverged has no vote, unless many did.
+        """
         predicted = [m.predicted_train_NO if question == "training" else m.predicted_NO for m in self.members]
-        predicted_SNO = np.stack(predicted)
+        predicted_SNO, few_S = np.stack(predicted), self.few_diverged_S
         # not by subtracting one from the sum: a member that diverged would spoil the votes without it too
-        others_SNO = np.stack([np.delete(predicted_SNO, s, axis=0).mean(0) for s in range(len(predicted))])
+        without = [np.union1d(np.flatnonzero(few_S), [s]) for s in range(len(predicted))]
+        others_SNO = np.stack([np.delete(predicted_SNO, places, axis=0).mean(0) for places in without])
         y_N = self.members[0].train_y_N if question == "training" else _validation_targets(split)
         scores_SN = self.plan.loss.score(torch.from_numpy(others_SNO), torch.from_numpy(y_N), by_row=True)
         return np.nan_to_num(scores_SN.numpy().astype(float), nan=0.0, posinf=0.0, neginf=-1e3)

@@ -236,6 +236,10 @@ def _compare(
     before_SN = control.usual_scores_SN(question)[: len(arm.members)]
     trains = treatment.remedy.trains
     after_SN = arm.scores_SN(question) if trains else arm.ensemble_scores_SN(question, split)
+    if trains:
+        # what happens to a seed with and without a treatment is not the treatment's doing
+        both_S = control.few_diverged_S[: len(arm.members)] & arm.diverged_S
+        after_SN[both_S] = before_SN[both_S]
     effect, p_value = paired_effect(before_SN, after_SN)
     return _Compared(
         effect=effect,

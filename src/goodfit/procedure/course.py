@@ -8,8 +8,10 @@ import os
 from goodfit.diagnosis import before
 from goodfit.engine.candidate import Candidate
 from goodfit.engine.construction import sizes_of
+from goodfit.engine.device import Placement, describe
 from goodfit.engine.harness import check_harness
 from goodfit.engine.loop import fills_the_machine
+from goodfit.engine.placing import suitable_device
 from goodfit.engine.plan import Plan
 from goodfit.engine.precision import at_faster_precision
 from goodfit.engine.threads import suitable_threads
@@ -46,25 +48,40 @@ def run_recipe(
     *,
     target_metric: float | None = None,
     num_seeds: int | None = None,
+    device: str = "auto",
     command: str = "",
 ) -> Fitted:
-    """Run the recipe on a plan, with the threads and processes that suit it.
+    """Run the recipe on a plan, on the device and with the threads and processes that suit it.
 
     Args:
         plan: The plan as it came.
         case: The data and what may be used.
         target_metric: Score that counts as good, in place of the references' bar.
         num_seeds: Seeds of every arm; by default eight, fewer if time is short.
+        device: ``"auto"``, ``"cpu"`` or ``"cuda"``.
         command: What the user typed, for the record.
     """
     population = [Candidate(arm=CONTROL, seed=seed, plan=plan) for seed in range(num_seeds or NUM_SEEDS)]
-    can_hire, is_timed = case.budget.seconds >= WORTH_HIRING, case.budget.is_timed
-    with suitable_threads(population, case.split, measure=is_timed, can_hire=can_hire) as threads:
-        # cores that threads leave idle are given to other processes
-        idle = _num_cores() - 1 if threads == 1 and can_hire else 0
-        with hired(case.split, count=idle) as workers:
-            case = dataclasses.replace(case, workers=workers)
+    can_hire, timed = case.budget.seconds >= WORTH_HIRING, case.budget.is_timed
+    with suitable_device(population, case.split, asked=device, measure=timed) as where:
+        if where.is_gpu:  # one process keeps it busy
+            case.journal.note(_told(where))
             return _run(plan, case, target_metric, num_seeds=num_seeds, command=command)
+        if where.reason:
+            case.journal.note(f"networks are trained on the processor: {where.reason}")
+        with suitable_threads(population, case.split, measure=timed, can_hire=can_hire) as threads:
+            # cores that threads leave idle are given to other processes
+            idle = _num_cores() - 1 if threads == 1 and can_hire else 0
+            with hired(case.split, count=idle) as workers:
+                case = dataclasses.replace(case, workers=workers)
+                return _run(plan, case, target_metric, num_seeds=num_seeds, command=command)
+
+
+def _told(where: Placement) -> str:
+    measured = ", ".join(f"{seconds:.3g} s on {device}" for device, seconds in where.epoch_s)
+    return f"networks are trained on {describe(where.device)}" + (
+        f": an epoch of a trial takes {measured}" if measured else ""
+    )
 
 
 def _run(

@@ -55,6 +55,7 @@ def demo(
     *,
     seed: int = 0,
     budget: float | None = None,
+    device: str = "auto",
     listener: Listener = silence,
     command: str = "goodfit demo",
 ) -> Fitted:
@@ -65,11 +66,13 @@ def demo(
             network on 200 noisy rows.
         seed: Root seed.
         budget: Seconds allowed; without it the demo ends by itself and its numbers are reproducible.
+        device: As in :func:`goodfit.fit`.
         listener: Told of everything as it happens.
         command: What the user typed, for the record.
 
     Raises:
         PlanError: There is no such patient.
+        DeviceError: There is no such device.
     """
     if patient not in PATIENTS:
         raise PlanError(f"there is no patient {patient!r}", fix=f"choose one of {', '.join(PATIENTS)}")
@@ -83,4 +86,4 @@ def demo(
         # validation rows outnumber the overfit patient's training rows: learning from them cures anything
         may_mix=patient != "overfit",
     )
-    return run_recipe(plan_as_it_is(chosen.wanted, split), case, command=command)
+    return run_recipe(plan_as_it_is(chosen.wanted, split), case, device=device, command=command)

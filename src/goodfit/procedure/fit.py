@@ -14,6 +14,7 @@ from goodfit.data.assembly import Wishes
 from goodfit.data.loaders import is_loader, rows_of_batch
 from goodfit.data.own_rows import load_own, paired, refuse_same, refuse_same_parts
 from goodfit.data.sources import load
+from goodfit.engine.device import device_named
 from goodfit.nets.network import Network
 from goodfit.procedure.budget import Budget
 from goodfit.procedure.case import Case
@@ -56,6 +57,7 @@ def fit(
     budget: float | None = None,
     max_trainings: int | None = None,
     num_seeds: int | None = None,
+    device: str = "auto",
     seed: int = 0,
     listener: Listener = silence,
     command: str = "goodfit.fit(...)",
@@ -95,6 +97,8 @@ def fit(
         max_trainings: Networks that may be trained. Bounds the work in place of time, so that the
             same seed gives the same numbers.
         num_seeds: Seeds of every arm; 8 by default, fewer if time is short.
+        device: ``"cpu"``, ``"cuda"``, or ``"auto"``: a GPU where torch finds one and it is faster. What is
+            handed back lies on the processor in any case.
         seed: Root seed of everything random.
         listener: Told of everything as it happens.
         command: What the user typed, for the record.
@@ -103,8 +107,8 @@ def fit(
         The run and its predictor.
 
     Raises:
-        GoodfitError: The data cannot be learnt from, the plan contradicts itself, the model cannot
-            be built, or the budget is too small for one epoch.
+        GoodfitError: The device is not there, the data cannot be learnt from, the plan contradicts itself,
+            the model cannot be built, or the budget is too small for one epoch.
 
     Example:
         >>> from sklearn.datasets import load_iris
@@ -113,6 +117,7 @@ def fit(
         >>> fitted.run.test.metric
         'accuracy'
     """
+    device_named(device)  # before any data is read
     if isinstance(prescription, str | Path):
         prescription = read_prescription(prescription)
     seconds = budget if budget is not None else (math.inf if max_trainings else USUAL_BUDGET)
@@ -171,5 +176,6 @@ def fit(
         case,
         target_metric=target_metric,
         num_seeds=num_seeds,
+        device=device,
         command=command,
     )

@@ -45,7 +45,7 @@ def scores_of(arm: TrainedArm, question: Question, split: Split) -> np.ndarray:
     """Scores of an arm as it would be handed back: of single networks, or of their vote."""
     if arm.plan.ensemble and len(arm.members) > 1:
         return arm.ensemble_scores_SN(question, split)
-    return arm.scores_SN(question)
+    return arm.usual_scores_SN(question)
 
 
 def ask(
@@ -58,6 +58,9 @@ def ask(
     nothing_left: bool = False,
 ) -> Answer:
     """Ask one of the two questions.
+
+    Where few seeds diverged they count as the worst of the others, and the reason says so: the final training
+    hands back weights from before a divergence, and gives those who diverged no vote.
 
     The answer is yes when the mean score reaches the bar. Training rows are scored on a sample, which
     cannot tell less than one of its rows: there a shortfall of less than one row is none. Once nothing is
@@ -87,8 +90,14 @@ def ask(
         score=score,
         bar=bar.score,
         bar_from=bar.source,
-        reason=f"{score.value:.3f} on {rows} {comparison} {whose}, {bar.score:.3f}",
+        reason=f"{score.value:.3f} on {rows} {comparison} {whose}, {bar.score:.3f}{_told(arm)}",
     )
+
+
+def _told(arm: TrainedArm) -> str:
+    """Say of an answer which seeds it does not count."""
+    diverged_S = arm.few_diverged_S
+    return f"; {diverged_S.sum()} of {len(diverged_S)} seeds diverged" if diverged_S.any() else ""
 
 
 def _highest_gain(scores_SN: np.ndarray, bar: Bar, question: Question, high: float) -> float:

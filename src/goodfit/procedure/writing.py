@@ -10,6 +10,7 @@ import platform
 import torch
 
 from goodfit.data.split import Split
+from goodfit.engine.device import describe, placement
 from goodfit.engine.history import Harness
 from goodfit.procedure.case import Case
 from goodfit.procedure.run import DataSummary, Reference, Run, TestResult
@@ -38,7 +39,7 @@ def write_run(
             ("python", platform.python_version()),
             *((name, importlib.metadata.version(name)) for name in PACKAGES),
         ),
-        machine=f"{platform.machine()}, {os.cpu_count()} cores, {torch.get_num_threads()} threads, CPU only",
+        machine=_machine(),
         created=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         command=command,
         seed=split.seed,
@@ -62,6 +63,12 @@ def write_run(
         num_trainings=budget.used,
         seconds=budget.spent,
     )
+
+
+def _machine() -> str:
+    where = placement()
+    computed = describe(where.device) if where.is_gpu else "CPU only"
+    return f"{platform.machine()}, {os.cpu_count()} cores, {torch.get_num_threads()} threads, {computed}"
 
 
 def summarise(split: Split) -> DataSummary:
