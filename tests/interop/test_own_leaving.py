@@ -17,13 +17,15 @@ from torch import nn
 from goodfit.data.assembly import Wishes
 from goodfit.data.own_rows import load_own
 from goodfit.engine.construction import sizes_of
+from goodfit.errors import ModelError
 from goodfit.interop.eject import eject
-from goodfit.interop.export import export
+from goodfit.interop.export import ExportError, export
 from goodfit.procedure.final import predictor_of
+from goodfit.procedure.fit import fit
 from goodfit.procedure.fitted import Fitted
 from goodfit.procedure.own import ignored_class
 from goodfit.procedure.start import Wanted, own_plan
-from goodfit.store.folder import load
+from goodfit.store.folder import load, save
 
 onnxruntime = pytest.importorskip("onnxruntime")
 
@@ -174,7 +176,7 @@ EDITS = {
 
 
 class Calling(nn.Module):
-    """Activations and dropout as functions, a helper of the file, and a softmax that does not belong there."""
+    """Activations and dropout as functions, a helper of the file, and a softmax at the end."""
 
     def __init__(self, inputs, outputs):
         super().__init__()
@@ -261,3 +263,179 @@ def test_tokens_leave_as_a_graph_whose_inputs_have_their_names(leaving, tmp_path
     found = session.run(None, {name: part[:5].numpy() for name, part in rows.items()})[0]
     wanted = outputs_of(fitted, {name: part[:5] for name, part in rows.items()})
     np.testing.assert_allclose(found, wanted, rtol=1e-4, atol=1e-5)
+
+
+LOSSES = """
+import goodfit
+import torch
+from torch import nn
+
+SHARPNESS = 2.0
+
+
+def make(inputs, outputs):
+    return nn.Linear(inputs, outputs)
+
+
+def sharp(outputs, targets):
+    return ((outputs - targets).abs() ** SHARPNESS).mean()
+
+
+raise SystemExit("the rest of the file is not to run")
+"""
+
+
+def defined_in(text, path):
+    """Functions of a file whose end must not run, as in a script that trains."""
+    path.write_text(text, encoding="utf-8")
+    names = {"__name__": "mine"}
+    exec(compile(text.partition("raise SystemExit")[0], str(path), "exec"), names)
+    return names
+
+
+def test_a_loss_of_the_users_own_is_pasted_and_kept_in_the_run_folder(leaving, tmp_path, here):
+    x, y = several_numbers()
+    names = defined_in(LOSSES, tmp_path / "mine.py")
+    fitted = leaving(own.loader(x, y), names["make"], names["sharp"])
+    (tmp_path / "again").mkdir()
+    kept = dataclasses.replace(fitted.predictor.network, factory="torch.nn:Linear")
+    kept = dataclasses.replace(fitted, predictor=dataclasses.replace(fitted.predictor, network=kept))
+    for leaver, place in ((fitted, tmp_path), (load(save(kept, tmp_path / "run")), tmp_path / "again")):
+        script, _ = eject(leaver, place / "leaves.py")
+        text = script.read_text()
+        assert "SHARPNESS = 2.0" in text
+        assert "import goodfit" not in text
+        assert_same(script, leaver, x, here, place, {"x": x.numpy(), "y": y.numpy()})
+        here(script, "--train", place / "rows.npz")
+
+
+def test_a_loss_made_on_the_spot_leaves_a_script_that_says_where_to_write_it(leaving, tmp_path, here):
+    x, y = several_numbers()
+    fitted = leaving(own.loader(x, y), functools.partial(nn.Linear, 6, 2), lambda o, t: (o - t).abs().mean())
+    script, _ = eject(fitted, tmp_path / "leaves.py")
+    assert_same(script, fitted, x, here, tmp_path, {"x": x.numpy(), "y": y.numpy()})
+    with pytest.raises(SystemExit, match="loss_of is to be written"):
+        here(script, "--train", tmp_path / "rows.npz")
+    assert "Before it can train anew, loss_of is to be written" in script.read_text()
+
+
+def test_a_network_made_inside_a_function_leaves_with_what_it_takes_from_there(leaving, tmp_path, here):
+    width, kind = 7, nn.Tanh
+
+    def make(inputs, outputs):
+        return nn.Sequential(nn.Linear(inputs, width), kind(), nn.Linear(width, outputs))
+
+    x, y = own.flat()
+    for model in (
+        make,
+        lambda i, o: make(i, o),
+        lambda i, o: nn.Sequential(nn.Linear(i, width), nn.Linear(width, o)),
+    ):
+        fitted = leaving(own.loader(x, y), model)
+        script, _ = eject(fitted, tmp_path / "leaves.py", replace=True)
+        assert "width = 7" in script.read_text()
+        assert_same(script, fitted, x, here, tmp_path, {"x": x.numpy(), "y": y.numpy()})
+
+
+def test_what_cannot_be_written_is_refused_and_leaves_no_file(leaving, tmp_path):
+    x, y = own.flat()
+    made = {"width": torch.tensor(7)}
+    fitted = leaving(own.loader(x, y), lambda i, o: nn.Linear(i, o) if made else None)
+    with pytest.raises(ModelError, match="cannot be written into a script"):
+        eject(fitted, tmp_path / "leaves.py")
+    assert not list(tmp_path.glob("leaves.*"))
+
+
+def test_an_ignored_class_is_left_out_by_the_script_too(leaving, tmp_path, here):
+    x, y = places_of_steps()
+    y = y.masked_fill(y < 0, 255)
+    fitted = leaving(own.loader(x, y), own.Tagger, nn.CrossEntropyLoss(ignore_index=255))
+    script, _ = eject(fitted, tmp_path / "leaves.py")
+    assert_same(script, fitted, x, here, tmp_path, {"x": x.numpy(), "y": y.numpy()})
+    here(script, "--train", tmp_path / "rows.npz")
+    assert "y.masked_fill(y == 255, -100)" in script.read_text()
+
+
+def test_scores_are_found_in_whatever_a_network_returns(leaving, tmp_path, here):
+    x, y = own.flat()
+    for place, wanted in (("tuple", "[0]"), ("dict", '["logits"]'), ("object", ".logits")):
+        fitted = leaving(own.loader(x, y), functools.partial(Returning, place))
+        script, _ = eject(fitted, tmp_path / "leaves.py", replace=True)
+        assert f"self.module(inputs){wanted}".replace('"', "'") in script.read_text().replace('"', "'")
+        assert_same(script, fitted, x, here, tmp_path, {"x": x.numpy(), "y": y.numpy()})
+
+
+@dataclasses.dataclass
+class Said:
+    logits: torch.Tensor
+
+
+class Returning(nn.Module):
+    def __init__(self, place):
+        super().__init__()
+        self.last, self.place = nn.Linear(6, own.CLASSES), place
+
+    def forward(self, x):
+        scores = self.last(x)
+        return {"tuple": (scores,), "dict": {"logits": scores, "x": x}, "object": Said(scores)}[self.place]
+
+
+def test_single_rows_and_wrong_shapes_are_refused_by_a_graph(leaving, tmp_path):
+    image, (numbers, y) = own.images()[0], own.flat()
+    fitted = leaving(own.loader(image, numbers, y), own.Both)
+    with pytest.raises(ExportError, match="1 row"):
+        export(fitted, "torch", tmp_path / "net.pt2", rows=(image[:1], numbers[:1]))
+    export(fitted, "torch", tmp_path / "net.pt2")
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("kind", ["by place", "steps"])
+def test_trained_anew_where_goodfit_is_not_the_score_lies_in_the_reported_interval(kind, tmp_path, python):
+    generator = own.stream()
+    x = torch.randn(1400, own.STEPS, 4, generator=generator)
+    marks = torch.randn(1400, 6, generator=generator)
+    if kind == "by place":
+        y = (x.mean((1, 2)) + marks[:, 0] + 0.3 * torch.randn(1400, generator=generator) > 0).long()
+        parts, model, names = (x, marks), Twofold, ("input_0", "input_1")
+    else:
+        y = (x[..., 0] + 0.3 * torch.randn(1400, own.STEPS, generator=generator) > 0).long()
+        y[:, 0] = 2
+        parts, model, names = (x,), own.Tagger, ("x",)
+    fitted = fit(
+        own.loader(*(part[:400] for part in parts), y[:400]),
+        model=model,
+        loss=nn.CrossEntropyLoss(),
+        optimizer=lambda p: torch.optim.Adam(p, lr=0.01),
+        max_trainings=4,
+        num_seeds=2,
+        epochs=12,
+    )
+    script, _ = eject(fitted, tmp_path / "leaves.py")
+    for file, rows in (("learn", slice(400)), ("new", slice(400, None))):
+        arrays = {name: part[rows].numpy() for name, part in zip(names, parts, strict=True)}
+        np.savez(tmp_path / f"{file}.npz", **arrays, y=y[rows].numpy())
+    out = tmp_path / ("out.csv" if kind == "by place" else "out.npz")
+    python(script, tmp_path / "new.npz", "--out", out)
+    before = said(out)
+    raw = tuple(part[400:] for part in parts)
+    np.testing.assert_array_equal(
+        before, np.stack(fitted.predict(raw if len(raw) > 1 else raw[0])["prediction"])
+    )
+    python(script, "--train", tmp_path / "learn.npz", tmp_path / "new.npz", "--out", out)
+    score = (said(out) == y[400:].numpy()).mean()
+    assert fitted.run.test.score.low <= score <= fitted.run.test.score.high
+
+
+def said(path):
+    return (
+        pd.read_csv(path)["prediction"].to_numpy() if path.suffix == ".csv" else np.load(path)["prediction"]
+    )
+
+
+class Twofold(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.first, self.last = nn.Linear(own.STEPS * 4 + 6, 16), nn.Linear(16, 2)
+
+    def forward(self, x, marks):
+        return self.last(torch.tanh(self.first(torch.cat([x.flatten(1), marks], 1))))
