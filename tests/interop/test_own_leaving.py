@@ -346,14 +346,34 @@ def test_what_cannot_be_written_is_refused_and_leaves_no_file(leaving, tmp_path)
     assert not list(tmp_path.glob("leaves.*"))
 
 
+BATCH = 3
+
+
+def uses_a_name_of_the_script(inputs, outputs):
+    return nn.Sequential(nn.Linear(inputs, BATCH), nn.Linear(BATCH, outputs))
+
+
+def test_a_name_that_the_script_needs_itself_is_refused(leaving, tmp_path):
+    fitted = leaving(own.loader(*own.flat()), uses_a_name_of_the_script)
+    with pytest.raises(ModelError, match="both define BATCH"):
+        eject(fitted, tmp_path / "leaves.py")
+
+
 def test_an_ignored_class_is_left_out_by_the_script_too(leaving, tmp_path, here):
-    x, y = places_of_steps()
-    y = y.masked_fill(y < 0, 255)
-    fitted = leaving(own.loader(x, y), own.Tagger, nn.CrossEntropyLoss(ignore_index=255))
-    script, _ = eject(fitted, tmp_path / "leaves.py")
-    assert_same(script, fitted, x, here, tmp_path, {"x": x.numpy(), "y": y.numpy()})
-    here(script, "--train", tmp_path / "rows.npz")
-    assert "y.masked_fill(y == 255, -100)" in script.read_text()
+    steps, tags = places_of_steps()
+    tags = tags.masked_fill(tags < 0, 255)
+    pixels, classes = places_of_pixels()
+    weighted = nn.CrossEntropyLoss(ignore_index=255, weight=torch.tensor([1.0, 2.0, 1.0]))
+    classes[:, :2] = 255
+    for x, y, model, loss in (
+        (steps, tags, own.Tagger, nn.CrossEntropyLoss(ignore_index=255)),
+        (pixels, classes, own.Segmenter, weighted),
+    ):
+        fitted = leaving(own.loader(x, y), model, loss)
+        script, _ = eject(fitted, tmp_path / "leaves.py", replace=True)
+        assert_same(script, fitted, x, here, tmp_path, {"x": x.numpy(), "y": y.numpy()})
+        here(script, "--train", tmp_path / "rows.npz")
+        assert ("y.masked_fill(y == 255, -100)" in script.read_text()) == (model is own.Tagger)
 
 
 def test_scores_are_found_in_whatever_a_network_returns(leaving, tmp_path, here):

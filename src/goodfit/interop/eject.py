@@ -12,8 +12,9 @@ from typing import Any
 import jinja2
 import torch
 
-from goodfit.errors import PlanError, RunFolderError
+from goodfit.errors import ModelError, PlanError, RunFolderError
 from goodfit.interop import script_data, script_loss, script_network, script_rows
+from goodfit.interop.excerpt import defined
 from goodfit.interop.opened import opened
 from goodfit.interop.prescribed import Training, training_of
 from goodfit.interop.rehearsal import refuse_difference
@@ -106,7 +107,19 @@ def write_script(fitted: Fitted, *, name: str) -> str:
     context |= script_data.words(predictor.preparation, predictor.inputs)
     context |= script_network.words(predictor, training) | script_loss.words(predictor, training)
     text = _templates().get_template("script.py.jinja").render(context)
+    _refuse_names(text, [context["loss_text"], getattr(context.get("source"), "text", None) or ""])
     return "\n".join(line.rstrip() for line in text.splitlines()) + "\n"
+
+
+def _refuse_names(text: str, pasted: list[str]) -> None:
+    """Raise a :class:`ModelError` if the user's lines define what the script's own lines define too."""
+    rest = functools.reduce(lambda left, part: left.replace(part, "") if part else left, pasted, text)
+    twice = defined(rest) & set().union(*map(defined, pasted))
+    if twice:
+        raise ModelError(
+            f"your file and the script both define {', '.join(sorted(twice))}",
+            fix="call it something else in your file",
+        )
 
 
 def _saved(fitted: Fitted) -> dict[str, Any]:

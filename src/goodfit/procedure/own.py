@@ -63,6 +63,7 @@ def with_own_network(
         target_shape=form.target.shape,
         target_dtype=form.target.dtype,
         function=None if loss is None or isinstance(loss, str) else loss,
+        ignored=ignored_class(loss),
     )
     split = _with_classes(split, contract)
     known, changes = _known(loss, split)
