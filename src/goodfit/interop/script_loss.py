@@ -25,8 +25,7 @@ def words(predictor: Predictor, training: Training) -> dict[str, Any]:
     return {
         "is_own_loss": loss.is_own,
         "loss_text": "" if source is None or source.text is None else source.text,
-        "loss_name": loss.source if source is None else source.name,
-        "loss_import": source if source is not None and source.text is None else None,
+        "loss_name": loss.source if source is None else f"{source.name}{loss.place[2]}",
         "class_weights": loss.class_weights,
         # scores come in one line, classes last; the user's function takes them as the network returned them
         "lined_shape": (*shape[1:], shape[0]) if several else shape,
@@ -46,4 +45,5 @@ def lost(predictor: Predictor) -> str:
 
 def _source(loss: LossSource) -> Source | None:
     """Where the user's function stands; ``None`` for an expression of torch, and for a loss of goodfit's."""
-    return find(loss.source) if loss.source.rpartition(":")[0].endswith(".py") else None
+    file, name, _ = loss.place
+    return find(f"{file}:{name}") if file else None

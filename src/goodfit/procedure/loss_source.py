@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import ast
 import dataclasses
 import inspect
+import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -21,8 +23,9 @@ class LossSource:
     Attributes:
         name: That of the plan.
         is_own: Whether a function of the user's own judged.
-        source: What makes that function: an expression of torch such as ``"nn.L1Loss()"``, or
-            ``"FILE.py:FUNCTION"``; empty where it has no source that can be found again.
+        source: What makes that function: an expression of torch such as ``"nn.L1Loss()"``,
+            ``"FILE.py:FUNCTION"`` or ``"FILE.py:CLASS(gamma=2.0)"``; empty where it has no source that can be
+            found again.
         class_weights: Weight of each class, or empty for equal weights.
         output_shape: Shape in which the network returns the scores of a row.
         class_axis: Axis of it that holds the classes of a place.
@@ -38,6 +41,12 @@ class LossSource:
     class_axis: int = -1
     target_shape: tuple[int, ...] = ()
     target_dtype: str = "float32"
+
+    @property
+    def place(self) -> tuple[str, str, str]:
+        """The file, the name in it, and the call that makes an object of it; no file for what is torch's."""
+        found = re.fullmatch(r"(.+\.py):(\w+)(\(.*\))?", self.source, flags=re.DOTALL)
+        return ("", self.source, "") if found is None else (found[1], found[2], found[3] or "")
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values, for JSON."""
@@ -86,26 +95,42 @@ def expression(function: Callable[..., Any]) -> str:
     if isinstance(function, nn.Module):
         return _of_module(function)
     name = getattr(function, "__name__", "")
-    if getattr(F, name, None) is function:
-        return f"F.{name}"
-    if not name.isidentifier() or getattr(function, "__qualname__", name) != name:
-        return ""  # made on the spot, by a lambda or inside another function
+    return f"F.{name}" if getattr(F, name, None) is function else _in_file(inspect.unwrap(function))
+
+
+def _in_file(thing: Any) -> str:
+    """Where a function or class stands; empty for what was made on the spot, such as a lambda."""
+    name = getattr(thing, "__qualname__", "")
     try:
-        path = inspect.getsourcefile(inspect.unwrap(function))
+        path = inspect.getsourcefile(thing) or ""
     except TypeError:
         return ""
-    return f"{path}:{name}" if path and path.endswith(".py") and Path(path).is_file() else ""
+    is_there = name.isidentifier() and path.endswith(".py") and Path(path).is_file()
+    return f"{path}:{name}" if is_there else ""
 
 
 def _of_module(module: nn.Module) -> str:
     kind = type(module)
-    if getattr(nn, kind.__name__, None) is not kind:
-        return ""  # its state is known to nobody but its author
-    given = []
+    given: dict[str, Any] = {}
     for name, parameter in inspect.signature(kind).parameters.items():
         value = getattr(module, name, parameter.default)
-        if isinstance(value, Tensor):
-            given.append(f"{name}=torch.tensor({value.tolist()})")
-        elif value != parameter.default:
-            given.append(f"{name}={value!r}")
-    return f"nn.{kind.__name__}({', '.join(given)})"
+        if isinstance(value, Tensor) or value != parameter.default:
+            given[name] = value
+    text = ", ".join(
+        f"{n}=torch.tensor({v.tolist()})" if isinstance(v, Tensor) else f"{n}={v!r}" for n, v in given.items()
+    )
+    if getattr(nn, kind.__name__, None) is kind:
+        return f"nn.{kind.__name__}({text})"
+    place = _in_file(kind)
+    return f"{place}({text})" if place and _is_made_by(module, given) else ""
+
+
+def _is_made_by(module: nn.Module, given: dict[str, Any]) -> bool:
+    """Whether an object of the user's own class holds nothing but what its constructor is given."""
+    try:
+        twin = type(module)(**given)
+        return all(
+            repr(v) == repr(ast.literal_eval(repr(v))) for v in given.values() if not isinstance(v, Tensor)
+        ) and (repr(vars(twin)) == repr(vars(module)))
+    except Exception:  # a constructor of the user's own raises what it likes
+        return False

@@ -125,10 +125,10 @@ def _portable(network: Any, folder: Path) -> Network:
 def _portable_loss(loss: LossSource | None, folder: Path) -> dict[str, Any] | None:
     if loss is None:
         return None
-    origin, _, name = loss.source.rpartition(":")
-    if origin.endswith(".py"):
-        shutil.copyfile(origin, folder / LOSS_FILE)
-        loss = dataclasses.replace(loss, source=f"{LOSS_FILE}:{name}")
+    file, name, call = loss.place
+    if file:
+        shutil.copyfile(file, folder / LOSS_FILE)
+        loss = dataclasses.replace(loss, source=f"{LOSS_FILE}:{name}{call}")
     return loss.to_dict()
 
 
