@@ -59,6 +59,7 @@ class Form:
             (or of a place of a row).
         target: Shape and type of a row's target in the loader.
         class_axis: Axis of one row's outputs that holds the classes of its places: 0 as in images, or last.
+        ignored: Class of the loader's places that do not count; -100 in what is learnt from.
 
     Example:
         >>> form = Form(entries=(Entry(name="a", shape=(2,), dtype="float32"),
@@ -73,6 +74,7 @@ class Form:
     told: int = 1
     class_axis: int = -1
     target: Entry = Entry(name="target", shape=(), dtype="int64")
+    ignored: int = -100
 
     @property
     def is_continuous(self) -> bool:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import pytest
 import torch
 import torch.nn.functional as F  # noqa: N812
@@ -24,6 +26,16 @@ def scores_and_places(*, classes_first):
     shape = (CLASSES, STEPS) if classes_first else (STEPS, CLASSES)
     contract = Contract(output_shape=shape, class_axis=0 if classes_first else -1, target_shape=(STEPS,))
     return out_KNCT, line_KNO, y_NT, contract
+
+
+def test_a_loss_of_the_users_own_gets_its_own_number_for_what_does_not_count():
+    out_KNCT, line_KNO, y_NT, contract = scores_and_places(classes_first=True)
+    judge = nn.CrossEntropyLoss(weight=torch.arange(1.0, CLASSES + 1), ignore_index=255)
+    contract = dataclasses.replace(contract, function=judge, ignored=255)
+    loss = Loss(name="mine", kind="places", num_outputs=STEPS * CLASSES, contract=contract)
+    found_K = loss.rows(line_KNO, y_NT[None]).mean(-1)
+    expected = [judge(out_NCT, y_NT.masked_fill(y_NT < 0, 255)) for out_NCT in out_KNCT]
+    torch.testing.assert_close(found_K, torch.stack(expected))
 
 
 def test_cross_entropy_of_places_is_torchs_with_places_that_do_not_count():

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import importlib.util
+import importlib
+import sys
 
 import pytest
 import torch
@@ -73,9 +74,10 @@ def test_transformers_trains_under_observation(rows, tmp_path):
 
 
 @pytest.mark.parametrize("name", ["lightning", "transformers"])
-def test_what_is_not_installed_is_told_with_its_command(name):
-    if importlib.util.find_spec(name) is not None:
-        pytest.skip(f"{name} is installed")
+def test_what_is_not_installed_is_told_with_its_command(name, monkeypatch):
+    for absent in ("lightning.pytorch", "pytorch_lightning", "transformers"):
+        monkeypatch.setitem(sys.modules, absent, None)
+    monkeypatch.delitem(sys.modules, f"goodfit.interop.{name}", raising=False)
     with pytest.raises(PlanError, match="is not installed") as caught:
         importlib.import_module(f"goodfit.interop.{name}")
     assert caught.value.fix == f'pip install "goodfit[{name}]"'

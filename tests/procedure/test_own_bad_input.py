@@ -155,3 +155,12 @@ def test_functions_in_forward_that_cannot_be_reached_are_told():
     fitted = fit(own.loader(x, y), model=Counting, optimizer=sgd, listener=heard.append, **QUICK)
     assert "relu" not in {verdict.remedy for verdict in fitted.run.verdicts}
     assert any("torch.fx cannot trace it" in str(event) for event in heard)
+
+
+def test_a_class_that_does_not_count_but_is_counted_is_told_with_the_ways_to_say_so():
+    x = torch.randn(40, 1, 4, 4, generator=own.stream())
+    y = (x[:, 0] > 0).long()
+    y[:, 0] = 255
+    with pytest.raises(ModelError, match=r"256") as refused:
+        fit(own.loader(x, y), model=lambda: own.Segmenter(3), loss=lambda o, t: o.mean(), **QUICK)
+    assert "does not count is -100, or the ignore_index" in refused.value.fix

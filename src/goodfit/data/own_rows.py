@@ -69,7 +69,7 @@ def load_own(
     task, coded = define_own(targets, division.train, kind=wishes.task, inputs=inputs, ignored=ignored)
     if standardised and task.kind == "numbers" and not task.shape:
         task, coded = in_deviations(task, coded, division.train)
-    form = form_of(inputs, main, told=task.num_outputs)
+    form = form_of(inputs, main, told=task.num_outputs, ignored=ignored)
     packed = form.pack(list(inputs.values()))
     preparation = _preparation(packed, division.train, form)
     notes = ("rows differ each time they are read, and are read once",) if draws_anew(source) else ()
@@ -121,13 +121,13 @@ def refuse_same_parts(split: Split) -> None:
         raise _same_rows("the same rows")
 
 
-def form_of(inputs: dict[str, np.ndarray], columns: Columns, *, told: int) -> Form:
+def form_of(inputs: dict[str, np.ndarray], columns: Columns, *, told: int, ignored: int = IGNORED) -> Form:
     """Say what a row is made of."""
     entries = tuple(
         Entry(name=name, shape=array.shape[1:], dtype=_type_of(array)) for name, array in inputs.items()
     )
     target = Entry(name="target", shape=columns.target_shape, dtype=_type_of(columns.targets))
-    return Form(entries=entries, by_name=columns.by_name, told=told, target=target)
+    return Form(entries=entries, by_name=columns.by_name, told=told, target=target, ignored=ignored)
 
 
 def _type_of(array: np.ndarray) -> str:

@@ -43,6 +43,7 @@ class Contract:
         target_shape: Shape of a row's target in the loader.
         target_dtype: Its type.
         function: The user's loss of (outputs, targets); ``None`` for one of goodfit's.
+        ignored: Class that the function does not count; here it is -100.
     """
 
     output_shape: tuple[int, ...]
@@ -50,6 +51,7 @@ class Contract:
     target_shape: tuple[int, ...] = ()
     target_dtype: str = "int64"
     function: Callable[[Tensor, Tensor], Tensor] | None = None
+    ignored: int = IGNORED
 
     @property
     def num_classes(self) -> int:
@@ -66,7 +68,8 @@ class Contract:
 
     def targets(self, y_N: Tensor) -> Tensor:
         """Put targets into the shape and type in which the loader yielded them."""
-        return y_N.reshape(len(y_N), *self.target_shape).to(getattr(torch, self.target_dtype))
+        y_N = y_N.reshape(len(y_N), *self.target_shape).to(getattr(torch, self.target_dtype))
+        return y_N if self.ignored == IGNORED else y_N.masked_fill(y_N == IGNORED, self.ignored)
 
     def rows(self, scores_KNO: Tensor, y_KN: Tensor) -> Tensor:
         """Let the user's function judge each network; every row gets the loss of its batch, ``(K, N)``.

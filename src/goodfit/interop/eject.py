@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import functools
 import math
+import shutil
+import tempfile
 from pathlib import Path
 from typing import Any
 
 import jinja2
 import torch
 
-from goodfit.errors import PlanError, RunFolderError
-from goodfit.interop import script_data, script_network
+from goodfit.errors import ModelError, PlanError, RunFolderError
+from goodfit.interop import script_data, script_loss, script_network, script_rows
+from goodfit.interop.excerpt import defined
 from goodfit.interop.opened import opened
 from goodfit.interop.prescribed import Training, training_of
-from goodfit.procedure.fitted import RANGE_MARGIN, Fitted
+from goodfit.interop.rehearsal import refuse_difference
+from goodfit.procedure.fitted import RANGE_MARGIN, Fitted, Predictor
 from goodfit.procedure.run import Run
 from goodfit.store.staging import write_whole
 
@@ -36,6 +40,7 @@ def eject(run: Fitted | str | Path, out: str | Path, *, replace: bool = False) -
 
     The script holds the data preparation, the treated network, the training by the prescription and the
     prediction. It needs torch and numpy, and for tables pandas and scikit-learn; it does not need goodfit.
+    Before it is handed over it is run, and has to compute what the run computes.
 
     Args:
         run: What :func:`goodfit.fit` returned, or a run folder.
@@ -48,7 +53,7 @@ def eject(run: Fitted | str | Path, out: str | Path, *, replace: bool = False) -
     Raises:
         RunFolderError: The run cannot be read, or a file is in the way.
         PlanError: The name does not end in ``.py``.
-        ModelError: The user's own network cannot be read as source.
+        ModelError: The user's own network cannot be read as source, or the script would not compute the same.
     """
     out = Path(out)
     if out.suffix != ".py":
@@ -61,7 +66,12 @@ def eject(run: Fitted | str | Path, out: str | Path, *, replace: bool = False) -
     text = write_script(fitted, name=out.name)
     if not out.parent.is_dir():
         raise RunFolderError(f"{out.parent} is no folder", fix="give a name in a folder that exists")
-    torch.save(_saved(fitted), weights)
+    with tempfile.TemporaryDirectory() as folder:
+        draft = Path(folder) / out.name
+        draft.write_text(text, encoding="utf-8")
+        torch.save(_saved(fitted), draft.with_suffix(".pt"))
+        refuse_difference(draft, fitted.predictor)
+        shutil.copyfile(draft.with_suffix(".pt"), weights)
     write_whole(out, text)
     return out, weights
 
@@ -79,7 +89,7 @@ def write_script(fitted: Fitted, *, name: str) -> str:
     context: dict[str, Any] = {
         "name": name,
         "title": f"{run.data.target} from {Path(run.data.name).name}, learnt by a network.",
-        "story": _story(run, training),
+        "story": _story(run, predictor, training),
         "training": training,
         "optimizer": _optimizer(training),
         "shown": "averaged" if training.averages else "network",
@@ -89,22 +99,38 @@ def write_script(fitted: Fitted, *, name: str) -> str:
         "infinity": math.inf,
         "target": script_data.source(task.target),
         "is_classes": task.kind == "classes",
+        "is_shaped": bool(task.shape),
         "labels": script_data.source(list(task.labels)),
         "link": predictor.link,
         "range_margin": RANGE_MARGIN,
     }
     context |= script_data.words(predictor.preparation, predictor.inputs)
-    context |= script_network.words(predictor, training)
+    context |= script_network.words(predictor, training) | script_loss.words(predictor, training)
     text = _templates().get_template("script.py.jinja").render(context)
+    _refuse_names(text, [context["loss_text"], getattr(context.get("source"), "text", None) or ""])
     return "\n".join(line.rstrip() for line in text.splitlines()) + "\n"
+
+
+def _refuse_names(text: str, pasted: list[str]) -> None:
+    """Raise a :class:`ModelError` if the user's lines define what the script's own lines define too."""
+    rest = functools.reduce(lambda left, part: left.replace(part, "") if part else left, pasted, text)
+    twice = defined(rest) & set().union(*map(defined, pasted))
+    if twice:
+        raise ModelError(
+            f"your file and the script both define {', '.join(sorted(twice))}",
+            fix="call it something else in your file",
+        )
 
 
 def _saved(fitted: Fitted) -> dict[str, Any]:
     predictor, task = fitted.predictor, fitted.predictor.task
     target = {"center": task.center, "scale": task.scale, "low": task.low, "high": task.high}
+    preparation: dict[str, Any] = script_data.state(predictor.preparation, predictor.inputs)
+    if script_rows.form_of(predictor) is not None:
+        preparation = script_rows.scales(predictor)
     return {
         "members": [{name: w.detach().clone() for name, w in member.items()} for member in predictor.weights],
-        "preparation": script_data.state(predictor.preparation, predictor.inputs),
+        "preparation": preparation,
         "target": target if task.kind == "numbers" else {},
         "num_inputs": predictor.sizes.num_inputs,
     }
@@ -115,7 +141,7 @@ def _optimizer(training: Training) -> str:
     return f"torch.optim.{OPTIMIZERS[training.rule.name].format(**numbers)}"
 
 
-def _story(run: Run, training: Training) -> list[str]:
+def _story(run: Run, predictor: Predictor, training: Training) -> list[str]:
     """What the docstring says of the run; nothing in it may end the docstring early."""
     lines = []
     if run.prescription:
@@ -128,6 +154,9 @@ def _story(run: Run, training: Training) -> list[str]:
             f"({score.low:.3f} to {score.high:.3f})."
         ]
     lines += [f"Training anew leaves out: {word} {value}." for word, value in training.unknown]
+    lost = script_loss.lost(predictor)
+    if lost:
+        lines += [f"Before it can train anew, loss_of is to be written: {lost} was made on the spot."]
     return [script_data.harmless(line) for line in lines]
 
 

@@ -6,6 +6,7 @@ Letters: N rows, C columns of codes, O outputs.
 from __future__ import annotations
 
 import importlib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +14,13 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from goodfit.data.numbers import LIMIT
 from goodfit.engine.losses import apply_link
 from goodfit.errors import ModelError, PlanError
 from goodfit.interop.opened import opened
-from goodfit.nets.given import Given
-from goodfit.nets.network import Sizes
+from goodfit.interop.rehearsal import made_up
+from goodfit.interop.script_rows import form_of, identifier, is_clipped, scales, used_entries
+from goodfit.nets.adapter import call
 from goodfit.procedure.fitted import RANGE_MARGIN, Fitted, Predictor
 
 FORMATS = ("onnx", "torch")
@@ -35,9 +38,11 @@ def export(run: Fitted | str | Path, format: str, path: str | Path, *, rows: Any
     """Write the trained network as one graph, and check the file against the run's own predictions.
 
     The graph takes prepared inputs, ``x`` and, where categories are embedded, ``codes``, of any number of
-    rows, as ``run.predictor.preparation.transform(raw, inputs=run.predictor.inputs)`` makes them. It returns
-    what :meth:`Predictor.predict` is made of: the probability of each class, shape ``(N, O)``, or the number
-    in the user's units, ``(N, 1)``; members of a vote are in it, and their mean.
+    rows, as ``run.predictor.preparation.transform(raw, inputs=run.predictor.inputs)`` makes them. A network
+    of the user's own whose rows have several inputs or targets gets its inputs as its loader yielded them.
+    What it returns is what :meth:`Predictor.predict` is made of: the probability of each class, shape
+    ``(N, O)``, or the number in the user's units, ``(N, 1)``; of several targets all in one line, the classes
+    of a place last. Members of a vote are in it, and their mean.
 
     Args:
         run: What :func:`goodfit.fit` returned, or a run folder.
@@ -62,13 +67,8 @@ def export(run: Fitted | str | Path, format: str, path: str | Path, *, rows: Any
     if format == "onnx":
         _refuse_without_onnx()
     predictor, path = opened(run).predictor, Path(path)
-    if isinstance(predictor.network, Given) and predictor.network.form is not None:
-        raise ExportError(
-            "rows of several inputs or targets cannot be exported yet",
-            fix="export fitted.predictor.modules[0].module, a plain PyTorch module, with torch.export itself",
-        )
     graph = Graph(predictor).eval()
-    arguments = _arguments(predictor, rows)
+    arguments = _arguments(predictor, rows, graph.names)
     write, read = (_write_onnx, _read_onnx) if format == "onnx" else (_write_torch, _read_torch)
     try:
         write(graph, arguments, path)
@@ -83,48 +83,94 @@ def export(run: Fitted | str | Path, format: str, path: str | Path, *, rows: Any
 
 
 class Graph(nn.Module):
-    """Prepared inputs in, probabilities or numbers in the user's units out.
+    """Inputs in, probabilities or numbers in the user's units out.
 
     Args:
         predictor: The trained members and their task.
+
+    Attributes:
+        names: What the inputs are called, in order.
     """
 
     def __init__(self, predictor: Predictor) -> None:
         super().__init__()
-        self.members = nn.ModuleList(predictor.modules)
         self.link = predictor.link
-        task = predictor.task
+        task, form = predictor.task, form_of(predictor)
         margin = RANGE_MARGIN * (task.high - task.low)
         self.center, self.scale = task.center, task.scale
         self.low, self.high = task.low - margin, task.high + margin
-        self.is_number = task.kind == "numbers"
+        self.is_number = task.kind == "numbers" and not task.shape
+        self.classes = task.num_outputs if task.kind == "places" else 0
+        members: list[nn.Module] = list(predictor.modules)
+        self.names = ("x", "codes")[: 1 + bool(predictor.sizes.cardinalities)]
+        if form is not None:
+            members = [TakenApart(member, predictor) for member in members]
+            self.names = tuple(identifier(entry.name) for entry in used_entries(predictor))
+        self.members = nn.ModuleList(members)
 
-    def forward(self, x: Tensor, codes: Tensor | None = None) -> Tensor:
+    def forward(self, *given: Tensor) -> Tensor:
         """Predict rows, shape ``(N, O)``."""
-        given = (x,) if codes is None else (x, codes)
-        outputs_NO = torch.stack([apply_link(member(*given), self.link) for member in self.members]).mean(0)
+        outputs_NO = torch.stack([self._linked(member(*given)) for member in self.members]).mean(0)
         if not self.is_number:
             return outputs_NO
         return (outputs_NO * self.scale + self.center).clamp(self.low, self.high)
 
+    def _linked(self, scores_NO: Tensor) -> Tensor:
+        if not self.classes:
+            return apply_link(scores_NO, self.link)
+        return apply_link(scores_NO.unflatten(-1, (-1, self.classes)), self.link).flatten(-2)
 
-def _arguments(predictor: Predictor, rows: Any) -> tuple[Tensor, ...]:
+
+class TakenApart(nn.Module):
+    """A network whose rows are packed for the engine, given its inputs one by one.
+
+    Args:
+        member: The network.
+        predictor: It knows what a row is made of, and how it is scaled.
+    """
+
+    def __init__(self, member: nn.Module, predictor: Predictor) -> None:
+        super().__init__()
+        self.member = member
+        self.scales, self.is_clipped = scales(predictor), is_clipped(predictor)
+
+    def forward(self, *given: Tensor) -> Tensor:
+        """Compute raw scores, ``(N, O)``."""
+        parts = list(given)
+        if self.scales:
+            shifts, sizes = self.scales["shift"], self.scales["scale"]
+            parts = [(part - shift) / size for part, shift, size in zip(parts, shifts, sizes, strict=True)]
+        if self.is_clipped:
+            parts = [part.nan_to_num().clamp(-LIMIT, LIMIT) for part in parts]
+        adapter: Any = self.member
+        named = parts if adapter.names is None else dict(zip(adapter.names, parts, strict=True))
+        scores_NO: Tensor = adapter.in_line(call(adapter.module, named))
+        return scores_NO
+
+
+def _arguments(predictor: Predictor, rows: Any, names: Sequence[str]) -> tuple[Tensor, ...]:
+    form = form_of(predictor)
+    if form is not None:
+        x = made_up(predictor, CHECKED_ROWS)[0] if rows is None else torch.from_numpy(form.rows(rows))
+        refuse_single(x)
+        parts = form.unpack(x)
+        known = dict(zip((identifier(entry.name) for entry in form.entries), parts, strict=True))
+        return tuple(known[name] for name in names)
     if rows is None:
-        return _made_up(predictor.sizes)
-    x, codes_NC = predictor.preparation.transform(rows, inputs=predictor.inputs)
-    if len(x) < 2:  # a graph traced with one row may keep that one as a constant
+        x, codes_NC = made_up(predictor, CHECKED_ROWS)
+        return (x,) if codes_NC is None else (x, codes_NC)
+    if isinstance(rows, Tensor):
+        rows = rows.numpy()
+    x_ND, codes = predictor.preparation.transform(rows, inputs=predictor.inputs)
+    refuse_single(x_ND)
+    tensor = torch.from_numpy(x_ND)
+    return (tensor,) if codes is None else (tensor, torch.from_numpy(codes))
+
+
+def refuse_single(x: Any) -> None:
+    """Raise an :class:`ExportError` for a single row: a graph traced with one may keep it as a constant."""
+    if len(x) < 2:
         raise ExportError(f"there is {len(x)} row to check on", fix="give at least 2 rows")
-    tensor = torch.from_numpy(x)
-    return (tensor,) if codes_NC is None else (tensor, torch.from_numpy(codes_NC))
-
-
-def _made_up(sizes: Sizes) -> tuple[Tensor, ...]:
-    generator = torch.Generator().manual_seed(0)
-    x = torch.randn(CHECKED_ROWS, *sizes.inputs, generator=generator)
-    if not sizes.cardinalities:
-        return (x,)
-    columns = [torch.randint(size, (CHECKED_ROWS,), generator=generator) for size in sizes.cardinalities]
-    return x, torch.stack(columns, dim=1)
 
 
 def _write_torch(graph: Graph, arguments: tuple[Tensor, ...], path: Path) -> None:
@@ -133,10 +179,9 @@ def _write_torch(graph: Graph, arguments: tuple[Tensor, ...], path: Path) -> Non
 
 def _program(graph: Graph, arguments: tuple[Tensor, ...]) -> torch.export.ExportedProgram:
     rows = torch.export.Dim("rows")
-    shapes = tuple({0: rows} for _ in arguments)
-    if len(arguments) == 1:
-        return torch.export.export(graph, arguments, dynamic_shapes={"x": shapes[0]})
-    return torch.export.export(graph, arguments, dynamic_shapes={"x": shapes[0], "codes": shapes[1]})
+    return torch.export.export(
+        graph, arguments, dynamic_shapes={"given": tuple({0: rows} for _ in arguments)}
+    )
 
 
 def _read_torch(path: Path, arguments: tuple[Tensor, ...]) -> np.ndarray:
@@ -145,17 +190,13 @@ def _read_torch(path: Path, arguments: tuple[Tensor, ...]) -> np.ndarray:
 
 
 def _write_onnx(graph: Graph, arguments: tuple[Tensor, ...], path: Path) -> None:
-    names = ["x", "codes"][: len(arguments)]
-    rows = torch.export.Dim("rows")
     torch.onnx.export(
-        graph,
-        arguments,
+        _program(graph, arguments),
+        (),
         str(path),
-        input_names=names,
+        input_names=list(graph.names),
         output_names=["outputs"],
-        dynamic_shapes={name: {0: rows} for name in names},
         opset_version=OPSET,
-        dynamo=True,
         external_data=False,
         verbose=False,
     )

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
-import dataclasses
+import textwrap
+from collections.abc import Sequence
 from typing import Any
 
 import torch
+from torch.nn.parameter import is_lazy
 
 from goodfit.errors import ModelError
-from goodfit.interop import given_source
+from goodfit.interop import given_source, script_rows
 from goodfit.interop.prescribed import Training
-from goodfit.nets import surgery
+from goodfit.interop.script_data import WIDTH
+from goodfit.interop.script_surgery import surgery_of
 from goodfit.nets.activations import activation_named
-from goodfit.nets.calls import as_modules
 from goodfit.nets.cnn import CNN
+from goodfit.nets.factory import load
 from goodfit.nets.given import Given
+from goodfit.nets.making import arguments_for
 from goodfit.nets.mlp import MLP
-from goodfit.nets.network import Sizes, embedding_width, trial_batch
+from goodfit.nets.network import embedding_width
 from goodfit.procedure.fitted import Predictor
 
 ACTIVATIONS = {
@@ -47,39 +51,22 @@ def words(predictor: Predictor, training: Training) -> dict[str, Any]:
         "sizes": sizes,
         "description": network.describe(sizes),
         "cardinalities": [(size, embedding_width(size)) for size in sizes.cardinalities],
+        "entries": [],
+        "tools": set(),
+        "is_maxout": False,
+        "pieces": 1,
+        "norm": None,
+        "has_skip": False,
+        "widths": (),
     }
     if isinstance(network, (MLP, CNN)):
         return common | _own(network)
     if isinstance(network, Given):
-        return common | _given(network, sizes, training)
+        return common | _given(predictor, network, training)
     raise ModelError(
         f"a network of kind {network.kind!r} cannot be written as a script",
         fix="leave with goodfit.export(run, 'torch', path)",
     )
-
-
-def _refuse_reshaped(network: Given, plain: Given, sizes: Sizes, *, dropout: float) -> None:
-    """Raise a :class:`ModelError` for what the script's few lines of surgery cannot do."""
-    reason = ""
-    if network.form is not None:
-        reason = "rows of several inputs or targets"
-    elif network.activation == "maxout" or dataclasses.replace(
-        plain, normalisation=network.normalisation, skip=network.skip, widening=network.widening,
-        deepening=network.deepening, plain_output=network.plain_output,
-    ) != plain:  # fmt: skip
-        reason = "layers that were added or resized"
-    elif (network.activation or dropout) and _calls_functions(plain, sizes):
-        reason = "activations that forward calls as functions"
-    if reason:
-        raise ModelError(
-            f"a network of your own with {reason} cannot be written as a script yet",
-            fix="take fitted.predictor.modules[0], a plain PyTorch module with the trained weights",
-        )
-
-
-def _calls_functions(network: Given, sizes: Sizes) -> bool:
-    with torch.random.fork_rng(devices=[]):
-        return bool(as_modules(network.build(sizes), example=trial_batch(sizes)).changed)
 
 
 def _own(network: MLP | CNN) -> dict[str, Any]:
@@ -97,35 +84,47 @@ def _own(network: MLP | CNN) -> dict[str, Any]:
     }
 
 
-def _given(network: Given, sizes: Sizes, training: Training) -> dict[str, Any]:
-    plain = dataclasses.replace(network, activation=None, initialisation=None)
-    _refuse_reshaped(network, plain, sizes, dropout=training.dropout)
+def _given(predictor: Predictor, network: Given, training: Training) -> dict[str, Any]:
+    sizes, form = predictor.sizes, network.form
+    make = load(network.factory) if isinstance(network.factory, str) else network.factory
     with torch.random.fork_rng(devices=[]):
-        module = plain.build(sizes)
-    example = trial_batch(sizes)
-    swapped: list[str] = []
-    if network.activation:
-        edited = surgery.swap_activations(module, network.activation, example=example)
-        module, swapped = edited.module, given_source.names(edited.changed)
-    changed, dropped = given_source.dropouts(module, training.dropout, example)
-    origin, function, source = given_source.find(network.factory)
-    return {
+        made = make(*arguments_for(make, sizes, form))
+    done = surgery_of(network, sizes, dropout=training.dropout)
+    rows = script_rows.words(predictor) if form is not None else {}
+    return rows | {
         "network": "given.py.jinja",
-        "origin": origin,
-        "function": function,
-        "source": source,
-        "arguments": given_source.arguments(network.factory, sizes),
-        "swapped": swapped,
-        "changed": changed,
-        "dropped": dropped,
-        "activation": ACTIVATIONS.get(network.activation or "", ""),
-        "initialised": network.initialisation is not None,
-        "initialisation": network.initialisation or "torch",
-        "gain": activation_named(network.activation or "relu").gain,
-        "last_weighted": given_source.last_weighted(module, example),
-        "is_maxout": False,
-        "pieces": 1,
-        "norm": None,
-        "has_skip": False,
-        "widths": (),
+        "source": given_source.find(network.factory, also=sorted(done.wanted)),
+        "arguments": given_source.arguments(network.factory, sizes, form),
+        "wrapper": "InLine" if form is not None else "CodesAsInputs" if sizes.cardinalities else "",
+        "is_lazy": any(is_lazy(parameter) for parameter in made.parameters()),
+        "first_rows": _zeros(rows.get("entries") or [("x", sizes.inputs, "float32")]),
+        "lines": _filled(done.lines),
+        "forwards": done.forwards,
+        "tools": done.tools,
+        "is_maxout": network.activation == "maxout",
+        "pieces": network.pieces,
+        "initialisation": network.initialisation if "start" in done.tools else "torch",
     }
+
+
+def _zeros(entries: Sequence[tuple[str, tuple[int, ...], str]]) -> str:
+    texts = []
+    for _, shape, kind in entries:
+        sizes = ", ".join(map(str, (2, *shape)))
+        texts.append(
+            f"torch.zeros({sizes})" if kind == "float32" else f"torch.zeros({sizes}, dtype=torch.{kind})"
+        )
+    return ", ".join(texts)
+
+
+def _filled(lines: Sequence[str]) -> list[str]:
+    """Break lists of names that are too long for one line."""
+    filled = []
+    for line in lines:
+        head, _, rest = line.partition("[")
+        if len(line) < WIDTH or not rest.endswith("]:"):
+            filled.append(line)
+            continue
+        inside = textwrap.wrap(rest.removesuffix("]:"), WIDTH - 8)
+        filled += [f"{head}[", *(f"    {part}" for part in inside), "]:"]
+    return filled

@@ -55,11 +55,15 @@ class Adapter(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Compute raw scores, ``(N, O)``."""
-        scores = scores_in(self.outputs(x))
+        return self.in_line(self.outputs(x))
+
+    def in_line(self, outputs: Any) -> Tensor:
+        """Put the scores of whatever the network returned in one line a row, classes last."""
+        scores = scores_in(outputs)
         if scores.dim() > 2:
             axis = self.form.class_axis
             scores = scores.movedim(axis if axis < 0 else axis + 1, -1)
-        return scores.reshape(len(scores), -1)
+        return scores.flatten(1) if scores.dim() > 1 else scores.unsqueeze(1)
 
     def outputs(self, x: Tensor) -> Any:
         """Compute whatever the network returns."""

@@ -103,10 +103,15 @@ class Given(Network):
 
     def edits(self, sizes: Sizes, *, dropout: float = 0.0) -> str:
         """Show every edit as a difference of the printed module, with what could not be reached below it."""
+        done = self.steps(sizes, dropout=dropout)
+        return "\n".join(edit.diff for edit in done if edit.changed or edit.unreached)
+
+    def steps(self, sizes: Sizes, *, dropout: float = 0.0) -> tuple[surgery.Edited, ...]:
+        """Make the edits one after the other, each on what the one before it left; empty without any."""
         with torch.random.fork_rng(devices=[]):
             done: list[surgery.Edited] = []
             self._edited(sizes, dropout=dropout, done=done)
-        return "\n".join(edit.diff for edit in done if edit.changed or edit.unreached)
+        return tuple(done)
 
     def reachable(self, sizes: Sizes) -> frozenset[str]:
         """Name the fields that would change something if they were set, ``"dropout"`` among them."""

@@ -162,7 +162,7 @@ def set_input_dropout(module: nn.Module, rate: float) -> Edited:
     _check_rate(rate)
     edited = copy.deepcopy(module)
     edited.add_module(_INPUT_DROPOUT, nn.Dropout(rate).train(edited.training))
-    edited.register_forward_pre_hook(_drop_inputs)
+    edited.register_forward_pre_hook(drop_inputs)
     return Edited(module=edited, changed=(f"inputs: dropout {rate:g}",), original=module)
 
 
@@ -233,15 +233,17 @@ def _has_dropout_behind(call: Call, calls: Sequence[Call]) -> bool:
 
 def _attach(activation: nn.Module, dropout: nn.Module) -> None:
     activation.add_module(_DROPOUT, dropout.train(activation.training))
-    activation.register_forward_hook(_drop_outputs)
+    activation.register_forward_hook(drop_outputs)
 
 
-def _drop_outputs(activation: nn.Module, _: tuple[Any, ...], output: Tensor) -> Tensor:
+def drop_outputs(activation: nn.Module, _: tuple[Any, ...], output: Tensor) -> Tensor:
+    """Silence a share of what an activation puts out; a hook."""
     dropped: Tensor = activation.get_submodule(_DROPOUT)(output)
     return dropped
 
 
-def _drop_inputs(module: nn.Module, arguments: tuple[Any, ...]) -> tuple[Any, ...]:
+def drop_inputs(module: nn.Module, arguments: tuple[Any, ...]) -> tuple[Any, ...]:
+    """Silence a share of the first argument; a hook."""
     return module.get_submodule(_INPUT_DROPOUT)(arguments[0]), *arguments[1:]
 
 

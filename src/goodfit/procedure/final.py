@@ -23,6 +23,7 @@ from goodfit.evidence.bootstrap import bootstrap_interval
 from goodfit.evidence.references import FittedReference
 from goodfit.procedure.case import Case
 from goodfit.procedure.fitted import Predictor
+from goodfit.procedure.loss_source import loss_source
 from goodfit.procedure.run import TestResult
 
 FOLDS = 8
@@ -107,6 +108,7 @@ def predictor_of(plan: Plan, members: Sequence[Trained], split: Split) -> Predic
         weights=tuple(member.weights for member in members),
         preparation=split.preparation,
         task=split.task,
+        loss=loss_source(plan.loss),
     )
 
 

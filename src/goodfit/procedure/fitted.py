@@ -17,6 +17,7 @@ from goodfit.data.task import Task
 from goodfit.engine.losses import Link, apply_link
 from goodfit.nets.given import Given
 from goodfit.nets.network import Network, Sizes
+from goodfit.procedure.loss_source import LossSource
 from goodfit.procedure.run import Run
 
 ROWS_AT_ONCE = 8192
@@ -36,6 +37,7 @@ class Predictor:
         weights: Parameters and buffers of each member; the prediction is the mean of the members'.
         preparation: Turns raw rows into inputs, as fitted on the training rows.
         task: Turns outputs into labels or the user's units.
+        loss: What it was trained by, as text; ``None`` in folders of before it was kept.
     """
 
     network: Network
@@ -45,6 +47,7 @@ class Predictor:
     weights: tuple[Mapping[str, Tensor], ...]
     preparation: Preparation
     task: Task
+    loss: LossSource | None = None
 
     @functools.cached_property
     def modules(self) -> tuple[nn.Module, ...]:

@@ -63,6 +63,7 @@ def with_own_network(
         target_shape=form.target.shape,
         target_dtype=form.target.dtype,
         function=None if loss is None or isinstance(loss, str) else loss,
+        ignored=ignored_class(loss),
     )
     split = _with_classes(split, contract)
     known, changes = _known(loss, split)
@@ -130,7 +131,8 @@ def _class_axis(shape: tuple[int, ...], split: Split, loss: Any) -> int:
     fitting = [axis for axis in axes if shape[axis] >= task.num_outputs]
     if not fitting:
         wanted = f"{(task.num_outputs, *task.shape)} or {(*task.shape, task.num_outputs)}"
-        raise _misfit(shape, f"{wanted}, a score for each class in each place", task.num_outputs)
+        uncounted = "; a class that does not count is -100, or the ignore_index of a loss that is a module"
+        raise _misfit(shape, f"{wanted}, a score for each class in each place", task.num_outputs, uncounted)
     return fitting[0]
 
 
@@ -138,10 +140,10 @@ def _without(shape: tuple[int, ...], axis: int) -> tuple[int, ...]:
     return shape[1:] if axis == 0 else shape[:-1]
 
 
-def _misfit(shape: tuple[int, ...], wanted: str, num_outputs: int) -> ModelError:
+def _misfit(shape: tuple[int, ...], wanted: str, num_outputs: int, more: str = "") -> ModelError:
+    said = f"let its last layer have {num_outputs} outputs, or say task= if the targets mean something else"
     return ModelError(
-        f"the network returns {shape} for a row, and the targets need {wanted}",
-        fix=f"let its last layer have {num_outputs} outputs, or say task= if the targets mean something else",
+        f"the network returns {shape} for a row, and the targets need {wanted}", fix=f"{said}{more}"
     )
 
 

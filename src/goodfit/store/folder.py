@@ -6,6 +6,7 @@ prescription.json     the proven remedies, to be tried on other data
 weights.safetensors   parameters and buffers of every member
 preparation.*         how raw rows become inputs
 model.py              the user's own network, if there is one
+loss.py               the user's own loss, if it stands in a file
 report.html           the report
 """
 
@@ -23,6 +24,7 @@ from goodfit.data.task import Task
 from goodfit.errors import GoodfitError, RunFolderError
 from goodfit.nets.network import Network, Sizes
 from goodfit.procedure.fitted import Fitted, Predictor
+from goodfit.procedure.loss_source import LossSource
 from goodfit.recipe.prescription import PRESCRIPTION_FILE, prescription_of
 from goodfit.store.place import refuse_place
 from goodfit.store.record import RUN_FILE, encode_run, load_run
@@ -32,6 +34,7 @@ from goodfit.store.weights import load_weights, save_weights
 NETWORK_FILE = "network.json"
 WEIGHTS_FILE = "weights.safetensors"
 MODEL_FILE = "model.py"
+LOSS_FILE = "loss.py"
 
 
 def save(
@@ -96,6 +99,7 @@ def _describe(predictor: Predictor, folder: Path) -> dict[str, Any]:
         "inputs": predictor.inputs,
         "link": predictor.link,
         "task": predictor.task.to_dict(),
+        "loss": _portable_loss(predictor.loss, folder),
     }
 
 
@@ -116,6 +120,24 @@ def _portable(network: Any, folder: Path) -> Network:
         return network
     shutil.copyfile(origin, folder / MODEL_FILE)
     return dataclasses.replace(network, factory=f"{MODEL_FILE}:{name}")
+
+
+def _portable_loss(loss: LossSource | None, folder: Path) -> dict[str, Any] | None:
+    if loss is None:
+        return None
+    file, name, call = loss.place
+    if file:
+        shutil.copyfile(file, folder / LOSS_FILE)
+        loss = dataclasses.replace(loss, source=f"{LOSS_FILE}:{name}{call}")
+    return loss.to_dict()
+
+
+def _loss(record: dict[str, Any] | None, folder: Path) -> LossSource | None:
+    if record is None:  # a folder of before losses were kept
+        return None
+    loss = LossSource.from_dict(record)
+    is_kept = loss.source.startswith(f"{LOSS_FILE}:")
+    return dataclasses.replace(loss, source=str(folder / loss.source)) if is_kept else loss
 
 
 def _read_network(folder: Path) -> dict[str, Any]:
@@ -139,6 +161,7 @@ def _predictor(record: dict[str, Any], folder: Path) -> Predictor:
             weights=load_weights(folder / WEIGHTS_FILE),
             preparation=Preparation.load(folder),
             task=Task.from_dict(record["task"]),
+            loss=_loss(record.get("loss"), folder),
         )
     except GoodfitError:
         raise
