@@ -101,7 +101,7 @@ def test_one_divergence_does_not_hide_what_the_other_seeds_show(arms):
     (control_SN, _), (treated_SN, _) = simulated(stream, gain=0.02, chance=0.0)
     control_SN[4] = 0.1
     control = with_scores(arms[0], control_SN, np.arange(6) == 4)
-    assert paired_effect(control.scores_SN("training"), treated_SN)[1] > 0.2
+    assert paired_effect(control.scores_SN("training"), treated_SN)[1] > 0.05
     assert paired_effect(control.usual_scores_SN("training"), treated_SN)[1] < 0.01
 
 

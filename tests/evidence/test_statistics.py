@@ -172,3 +172,54 @@ def test_a_verdict_needs_a_small_p_value_and_takes_its_side_from_the_effect() ->
     assert judge(effect(0.2), 0.06) == "not shown"
     assert judge(effect(0.2), 0.06, alpha=0.1) == "helped"
     assert judge(effect(0.2), float("nan")) == "not shown"
+
+
+def nearly_right(
+    stream: np.random.Generator, *, num_seeds: int, num_rows: int, times: float = 1.0, spread: float = 0.8
+) -> np.ndarray:
+    """Right or wrong with few errors, a factor of its own for each seed, and rows that are hard for all."""
+    hard_1N = stream.exponential(size=(1, num_rows))
+    seed_S1 = np.exp(spread * stream.normal(size=(num_seeds, 1)))
+    wrong_SN = stream.random((num_seeds, num_rows)) < 0.02 * times * hard_1N * seed_S1
+    return 1.0 - wrong_SN
+
+
+@pytest.mark.parametrize("num_seeds", [3, 4, 6, 8])
+@pytest.mark.parametrize("num_rows", [60, 2000])
+@pytest.mark.parametrize("spread", [0.0, 1.0])
+def test_without_an_effect_errors_that_spread_by_factors_raise_few_alarms(num_seeds, num_rows, spread):
+    stream = np.random.default_rng(num_seeds * num_rows)
+    drawn = {"num_seeds": num_seeds, "num_rows": num_rows, "spread": spread}
+    found = sum(
+        paired_effect(nearly_right(stream, **drawn), nearly_right(stream, **drawn))[1] <= 0.05
+        for _ in range(400)
+    )
+    assert found / 400 <= 0.06 + 3 * (0.06 * 0.94 / 400) ** 0.5
+
+
+def test_a_remedy_that_divides_every_seeds_error_is_found_though_one_seed_began_far_worse() -> None:
+    stream = np.random.default_rng(0)
+    found = 0
+    for _ in range(100):
+        control_SN = nearly_right(stream, num_seeds=6, num_rows=4000, spread=0.2)
+        control_SN[2, :600] = 0.0
+        treated_SN = nearly_right(stream, num_seeds=6, num_rows=4000, spread=0.2, times=0.2)
+        effect, p_value = paired_effect(control_SN, treated_SN)
+        found += p_value <= 0.01
+        assert effect.low < 0 < effect.value
+    assert found >= 95
+
+
+def test_scores_beyond_one_are_compared_by_differences() -> None:
+    stream = np.random.default_rng(4)
+    control_SN = 3 + stream.normal(size=(4, 50))
+    treated_SN = control_SN + 1 + 0.1 * stream.normal(size=(4, 50))
+    effect, p_value = paired_effect(control_SN, treated_SN)
+    assert effect.low > 0.9
+    assert p_value < 1e-5
+
+
+def test_where_all_is_right_one_error_less_is_no_infinite_gain() -> None:
+    control_SN = np.ones((4, 200))
+    control_SN[:, 0] = 0.0
+    assert paired_effect(control_SN, np.ones((4, 200)))[1] > 0.1
