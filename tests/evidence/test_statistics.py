@@ -205,7 +205,7 @@ def test_a_remedy_that_divides_every_seeds_error_is_found_though_one_seed_began_
         control_SN[2, :600] = 0.0
         treated_SN = nearly_right(stream, num_seeds=6, num_rows=4000, spread=0.2, times=0.2)
         effect, p_value = paired_effect(control_SN, treated_SN)
-        found += p_value <= 0.01
+        found += p_value <= 0.02
         assert effect.low < 0 < effect.value
     assert found >= 95
 
