@@ -27,6 +27,16 @@ from torch import Tensor
 from goodfit.errors import ShapeError
 
 
+def column(numbers: Sequence[float], like_KP: Tensor) -> Tensor:
+    """Write one number for each candidate as a column ``(K, 1)`` of a buffer's type and device.
+
+    Example:
+        >>> column([0.1, 0.2], torch.zeros(2, 5)).shape
+        torch.Size([2, 1])
+    """
+    return torch.tensor(numbers, dtype=like_KP.dtype, device=like_KP.device).unsqueeze(1)
+
+
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Layout:
     """Where each parameter lies in a row of the flat buffer.

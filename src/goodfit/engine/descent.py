@@ -16,7 +16,7 @@ from torch import Tensor
 from goodfit.engine.in_place import Move, in_place
 from goodfit.engine.plan import Plan
 from goodfit.rules.base import Rule
-from goodfit.tensors import Layout, views
+from goodfit.tensors import Layout, column, views
 
 
 @dataclasses.dataclass(kw_only=True)
@@ -84,7 +84,7 @@ class Descent:
         return self._column(numbers) if any(numbers) else None
 
     def _column(self, numbers: Sequence[float]) -> Tensor:
-        return torch.tensor(numbers, dtype=self._like.dtype, device=self._like.device).unsqueeze(1)
+        return column(numbers, self._like)
 
     @torch.no_grad()
     def step(self, flat_KP: Tensor, grad_KP: Tensor, *, count: int) -> None:

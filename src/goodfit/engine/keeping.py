@@ -5,11 +5,15 @@ Letters: K candidates, M of them that stay, P parameters.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 
 from goodfit.engine.backend import Backend
 from goodfit.engine.evaluation import Measured
+from goodfit.engine.plan import Plan
+from goodfit.tensors import column
 
 
 class BestWeights:
@@ -49,6 +53,16 @@ class BestWeights:
         self.flat_KP = self.flat_KP[index_M]
         self.seen = None if self.seen is None else self.seen.of(index_M)
         self.buffers = {name: stacked[index_M] for name, stacked in self.buffers.items()}
+
+
+def averages_of(plans: Sequence[Plan], flat_KP: Tensor, *, total_steps: int) -> AveragedWeights | None:
+    """Begin the averages that plans ask for; ``None`` if none does (arguments as there)."""
+    decays, tails = [plan.averaging for plan in plans], [plan.tail_averaging for plan in plans]
+    if not (any(decays) or any(tails)):
+        return None
+    return AveragedWeights(
+        flat_KP, column(decays, flat_KP), tail_K1=column(tails, flat_KP), total_steps=total_steps
+    )
 
 
 class AveragedWeights:

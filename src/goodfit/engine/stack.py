@@ -14,7 +14,6 @@ import torch
 from torch import Tensor
 
 from goodfit.data.split import Split
-from goodfit.engine.backend import Dropout
 from goodfit.engine.cadence import probed_epochs
 from goodfit.engine.candidate import Candidate, Trained
 from goodfit.engine.construction import build_backend, sizes_of
@@ -25,13 +24,12 @@ from goodfit.engine.device import placement
 from goodfit.engine.evaluation import CURVE_ROWS, START_ROWS, Evaluation, Measured
 from goodfit.engine.garbage import uncollected
 from goodfit.engine.history import Choice, Ending, History, curve
-from goodfit.engine.keeping import AveragedWeights, BestWeights
-from goodfit.engine.plan import Plan
+from goodfit.engine.keeping import BestWeights, averages_of
 from goodfit.engine.pool import Pool
 from goodfit.engine.population import check_stack
 from goodfit.engine.probes import PROBE_ROWS, Probes
 from goodfit.engine.reliability import reliability
-from goodfit.engine.steps import Parts, Rates, RecordedSteps, Steps, is_recorded
+from goodfit.engine.steps import Parts, Rates, is_recorded, steps_of
 from goodfit.engine.tabled import TabledDescent
 from goodfit.engine.variation import Variation
 
@@ -74,8 +72,7 @@ class Stack:
         self._variation = Variation(
             plans, split.seed, seeds=seeds, kind=self._plan.loss.kind, dtype=dtype, device=device
         )
-        has_records = is_recorded(self._backend)
-        self._descent = (TabledDescent if has_records else Descent)(
+        self._descent = (TabledDescent if is_recorded(self._backend) else Descent)(
             plans, self._backend.flat_KP, layout=self._backend.layout, total_steps=total_steps
         )
         self._evaluation = Evaluation(self._pool, self._backend, self._plan.loss)
@@ -88,8 +85,8 @@ class Stack:
             probe_rows=PROBE_ROWS,
         )
         self._curves = Curves(len(candidates))
-        self._averaged = self._averages(plans, total_steps)
-        self._steps = (RecordedSteps if has_records else Steps)(
+        self._averaged = averages_of(plans, self._backend.flat_KP, total_steps=total_steps)
+        self._steps = steps_of(
             Parts(
                 pool=self._pool,
                 variation=self._variation,
@@ -308,22 +305,4 @@ class Stack:
 
     def _read_rates(self) -> None:
         plans = [self._candidates[k].plan for k in self._members]
-        dropout = Dropout(
-            hidden_K1=self._column([plan.dropout for plan in plans]),
-            input_K1=self._column([plan.input_dropout for plan in plans]),
-            hidden_streams=self._streams["hidden dropout"],
-            input_streams=self._streams["input dropout"],
-        )
-        smoothing_K1 = self._column([plan.label_smoothing for plan in plans])
-        self._steps.read(Rates(dropout=dropout, smoothing_K1=smoothing_K1 if smoothing_K1.any() else None))
-
-    def _averages(self, plans: Sequence[Plan], total_steps: int) -> AveragedWeights | None:
-        decay_K1 = self._column([plan.averaging for plan in plans])
-        tail_K1 = self._column([plan.tail_averaging for plan in plans])
-        if not (decay_K1.any() or tail_K1.any()):
-            return None
-        return AveragedWeights(self._backend.flat_KP, decay_K1, tail_K1=tail_K1, total_steps=total_steps)
-
-    def _column(self, numbers: Sequence[float]) -> Tensor:
-        flat_KP = self._backend.flat_KP
-        return torch.tensor(numbers, dtype=flat_KP.dtype, device=flat_KP.device).unsqueeze(1)
+        self._steps.read(Rates.of(plans, self._streams, self._backend.flat_KP))

@@ -6,6 +6,7 @@ Letters: K candidates, N rows, B rows of a batch, P parameters, S steps of an ep
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping, Sequence
 from typing import final
 
 from torch import Tensor
@@ -16,10 +17,13 @@ from goodfit.engine.descent import Descent
 from goodfit.engine.device import wait_for
 from goodfit.engine.keeping import AveragedWeights
 from goodfit.engine.losses import Loss
+from goodfit.engine.noise import Streams
+from goodfit.engine.plan import Plan
 from goodfit.engine.pool import Pool
 from goodfit.engine.tabled import TabledDescent
 from goodfit.engine.timetable import Timetable
 from goodfit.engine.variation import Variation
+from goodfit.tensors import column
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
@@ -56,6 +60,24 @@ class Rates:
 
     dropout: Dropout
     smoothing_K1: Tensor | None
+
+    @classmethod
+    def of(cls, plans: Sequence[Plan], streams: Mapping[str, Streams], like_KP: Tensor) -> Rates:
+        """Read them from the plans of those who are there.
+
+        Args:
+            plans: One per candidate.
+            streams: Of hidden and of input dropout.
+            like_KP: The parameters, to copy type and device from.
+        """
+        dropout = Dropout(
+            hidden_K1=column([plan.dropout for plan in plans], like_KP),
+            input_K1=column([plan.input_dropout for plan in plans], like_KP),
+            hidden_streams=streams["hidden dropout"],
+            input_streams=streams["input dropout"],
+        )
+        smoothing = [plan.label_smoothing for plan in plans]
+        return cls(dropout=dropout, smoothing_K1=column(smoothing, like_KP) if any(smoothing) else None)
 
 
 class Steps:
@@ -167,6 +189,11 @@ def recorded_step(parts: Parts, rates: Rates, timetable: Timetable) -> None:
     if parts.averaged is not None:
         parts.averaged.mix(flat_KP, timetable.now("decay"))
     timetable.move_on()
+
+
+def steps_of(parts: Parts) -> Steps:
+    """Take steps in the way that suits the device."""
+    return RecordedSteps(parts) if is_recorded(parts.backend) else Steps(parts)
 
 
 def is_recorded(backend: Backend) -> bool:
