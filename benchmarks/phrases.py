@@ -2,8 +2,8 @@
 
     python benchmarks/phrases.py
 
-Beside each finding stand the illness or mistake that is planted to raise it, and the healthy twin that must not.
-How often each is right is measured by ``diagnosis.py`` (runs of the recipe) and ``scripts.py`` (``goodfit watch``).
+Beside each finding stand the illness or mistake that is planted to raise it, and the healthy twin that must
+not. How often each is right is measured by ``diagnosis.py`` (runs of the recipe) and ``scripts.py``.
 """
 
 from __future__ import annotations

@@ -2,9 +2,9 @@
 
     python benchmarks/scripts.py [--only WORD ...] [--part none]
 
-Every mistake and every twin is a small training script of its own (in ``mistakes/``), watched from five seeds.
-A mistake is found if its finding is a warning or an error; those marked with a star are for information and
-are found if they are told at all. A twin raises an alarm by any warning or error, and by the starred finding.
+Every mistake and every twin is a small training script (in ``mistakes/``), watched from five seeds. A mistake
+is found if its finding is a warning or an error; those marked with a star are for information, and are found
+if they are told at all. A twin raises an alarm by any warning or error, and by the starred finding.
 """
 
 from __future__ import annotations

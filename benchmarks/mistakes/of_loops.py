@@ -23,7 +23,10 @@ from mistakes.pieces import (
 
 GATHERED = "losses.append(loss{})"
 ONE_LAYER = "torch.optim.Adam(model[0].parameters(), lr=0.01)"
-GROUPS = "torch.optim.SGD([{{'params': model[0].parameters(), 'lr': {} }}, {{'params': model[2].parameters()}}], lr=0.1)"
+GROUPS = (
+    "torch.optim.SGD([{{'params': model[0].parameters(), 'lr': {} }}, "
+    "{{'params': model[2].parameters()}}], lr=0.1)"
+)
 PART = "self.part = type('Part', (), {})(); self.part.rng = np.random.RandomState(0)"
 
 OF_LOOPS = (
@@ -171,7 +174,12 @@ OF_LOOPS = (
         "a generator of a transform",
         {**OWN, "own": PART, "drawn": "self.part.rng.normal()"},
         "a function that prepares each worker",
-        {**OWN, "own": PART, "drawn": "self.part.rng.normal()", "more": ", worker_init_fn=lambda number: None"},
+        {
+            **OWN,
+            "own": PART,
+            "drawn": "self.part.rng.normal()",
+            "more": ", worker_init_fn=lambda number: None",
+        },
     ),
     ill(
         "GF021",
@@ -183,7 +191,11 @@ OF_LOOPS = (
     ill(
         "GF021",
         "a layer that breaks, under a scaler",
-        {**SCALED, "data": BROKEN, "model": "nn.Sequential(nn.Linear(8, 16), nn.ReLU(), Breaking(), nn.Linear(16, 2))"},
+        {
+            **SCALED,
+            "data": BROKEN,
+            "model": "nn.Sequential(nn.Linear(8, 16), nn.ReLU(), Breaking(), nn.Linear(16, 2))",
+        },
         "low precision that holds",
         SCALED,
     ),

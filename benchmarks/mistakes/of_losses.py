@@ -54,7 +54,13 @@ OF_LOSSES = (
         "a row against a row",
         {**NUMBERS, "data": "target = numbers[:, 0]", "out": "model(x[rows]).squeeze(1)"},
     ),
-    ill("GF013", "ReLU before targets of both signs", {**NUMBERS, "model": ONE.format(", nn.ReLU()")}, "nothing at the end", NUMBERS),
+    ill(
+        "GF013",
+        "ReLU before targets of both signs",
+        {**NUMBERS, "model": ONE.format(", nn.ReLU()")},
+        "nothing at the end",
+        NUMBERS,
+    ),
     ill(
         "GF013",
         "sigmoid before prices",

@@ -52,9 +52,17 @@ BY_HEART = {
 DEAD = {"setup": "nn.init.constant_(model[0].bias, -20.0)"}
 SGD = "torch.optim.SGD(model.parameters(), lr={})"
 ADAM = "torch.optim.Adam(model.parameters(), lr={})"
-HUGE = {**NUMBERS, "data": "target = numbers; x = 1e4 * x + 1e5", "model": ONE.replace("ReLU", "Tanh").format("")}
+HUGE = {
+    **NUMBERS,
+    "data": "target = numbers; x = 1e4 * x + 1e5",
+    "model": ONE.replace("ReLU", "Tanh").format(""),
+}
 FITTING = {**HUGE, "data": "target = numbers"}
-SORTED = {"data": "target = labels; order = labels.argsort()", "order": "order", "optimizer": SGD.format(1e-6)}
+SORTED = {
+    "data": "target = labels; order = labels.argsort()",
+    "order": "order",
+    "optimizer": SGD.format(1e-6),
+}
 DECAY = "torch.optim.{}(model.parameters(), lr=0.01, weight_decay=1e-3)"
 APART = (
     "torch.optim.AdamW([{'params': [p for p in model.parameters() if p.ndim > 1], 'weight_decay': 1e-3},"
@@ -75,7 +83,11 @@ class Breaking(nn.Module):
         return hidden if self.num_calls < 30 else torch.log(hidden - hidden) * 0
 target = labels
 """
-FROZEN = {"model": DEEP.format("Sigmoid"), "setup": "model[:12].requires_grad_(False)", "optimizer": SGD.format(0.1)}
+FROZEN = {
+    "model": DEEP.format("Sigmoid"),
+    "setup": "model[:12].requires_grad_(False)",
+    "optimizer": SGD.format(0.1),
+}
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -99,5 +111,7 @@ class Mistake:
     is_noted: bool = False
 
 
-def ill(code: str, words: str, pieces: Pieces, right: str, twin: Pieces, *, is_noted: bool = False) -> Mistake:
+def ill(
+    code: str, words: str, pieces: Pieces, right: str, twin: Pieces, *, is_noted: bool = False
+) -> Mistake:
     return Mistake(code=code, words=words, pieces=pieces, right=right, twin=twin, is_noted=is_noted)

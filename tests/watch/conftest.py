@@ -13,7 +13,7 @@ from goodfit.watch.session import Session
 # behind everything else: what is called profile there is not Python's
 sys.path.append(str(Path(__file__).parents[2] / "benchmarks"))
 
-from mistakes import written  # noqa: E402 - found by the line above
+from mistakes import written
 
 
 class Watched:

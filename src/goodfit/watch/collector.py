@@ -153,7 +153,9 @@ class Collector:
         self._calls.going_backward()
         if self.is_broken:
             self._num_chased += 1
-            if not (self._is_chasing() or self._is_asking()):  # a scaler skips broken steps, and no step would end this look
+            if not (
+                self._is_chasing() or self._is_asking()
+            ):  # a scaler skips broken steps, and no step would end this look
                 self._rest()
 
     def _note_break(self) -> None:

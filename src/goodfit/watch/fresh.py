@@ -1,4 +1,4 @@
-"""Notes on a network before its first step: what is frozen, how large its weights are, which units are copies.
+"""Notes on a network before its first step: what is frozen, the size of its weights, units that are copies.
 
 Letters: U units, F numbers of a unit.
 """

@@ -1,6 +1,7 @@
 """How a script begins: frozen parameters, fresh weights of an odd scale, units that are copies.
 
-Told aloud only if training suffered: weights may come from an earlier training, and layers be frozen on purpose.
+Told aloud only if training suffered: weights may come from an earlier training, and layers be frozen on
+purpose.
 """
 
 from __future__ import annotations
