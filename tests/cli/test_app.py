@@ -8,6 +8,8 @@ import time
 import pandas as pd
 import pytest
 
+from goodfit.diagnosis.catalogue import CATALOGUE
+
 FILES = {
     "network.json",
     "preparation.json",
@@ -232,6 +234,14 @@ def test_explain_prints_the_page_of_a_finding(run):
     assert "GF999" in unknown.err
 
 
+def test_findings_lists_every_finding(run):
+    done = run("findings")
+    assert done.code == 0, done.err
+    lines = done.out.splitlines()
+    assert [line.split()[0] for line in lines] == sorted(CATALOGUE)
+    assert all(CATALOGUE[line.split()[0]].sign in line for line in lines)
+
+
 def test_the_version_is_printed(run):
     done = run("--version")
     assert (done.code, done.out) == (0, "goodfit 0.1.0\n")
@@ -254,7 +264,7 @@ def _seconds_for_help():
     return time.perf_counter() - started
 
 
-@pytest.mark.parametrize("command", ["demo", "fit", "predict", "report", "explain"])
+@pytest.mark.parametrize("command", ["demo", "fit", "predict", "report", "explain", "findings"])
 def test_every_command_explains_itself(run, command):
     done = run(command, "--help")
     assert done.code == 0

@@ -2,52 +2,18 @@
 
 from __future__ import annotations
 
-import textwrap
+import sys
+from pathlib import Path
 
 import pytest
 
 from goodfit.watch.runner import run
 from goodfit.watch.session import Session
 
-HEALTHY = {
-    "data": "target = labels",
-    "model": "nn.Sequential(nn.Linear(8, 16), nn.ReLU(), nn.Linear(16, 2))",
-    "loss": "nn.CrossEntropyLoss()",
-    "optimizer": "torch.optim.Adam(model.parameters(), lr=0.01)",
-    "setup": "pass",
-    "epochs": "10",
-    "batch": "32",
-    "mode": "model.train()",
-    "clear": "optimizer.zero_grad()",
-    "out": "model(x[rows])",
-    "total": "criterion(out, target[rows])",
-    "backward": "loss.backward()",
-    "after": "pass",
-}
-SCRIPT = """
-import torch
-import torch.nn.functional as F
-from torch import nn
+# behind everything else: what is called profile there is not Python's
+sys.path.append(str(Path(__file__).parents[2] / "benchmarks"))
 
-torch.manual_seed(0)
-x = torch.randn(256, 8)
-labels = (x[:, 0] + x[:, 1] > 0).long()
-numbers = 2 * x[:, :1] + x[:, 1:2]
-{data}
-model = {model}
-criterion = {loss}
-optimizer = {optimizer}
-{setup}
-for epoch in range({epochs}):
-    {mode}
-    for rows in torch.randperm(len(x)).split({batch}):
-        {clear}
-        out = {out}
-        loss = {total}  # the loss
-        {backward}
-        optimizer.step()
-    {after}
-"""
+from mistakes import written
 
 
 class Watched:
@@ -60,19 +26,12 @@ class Watched:
     def severe(self):
         return {found.name for found in self.session.findings if found.severity != "info"}
 
+    @property
+    def named(self):
+        return {found.name for found in self.session.findings}
+
     def sighting(self, name):
         return next(seen for seen in self.session.sightings if seen.finding.name == name)
-
-
-def script(**pieces):
-    unknown = pieces.keys() - HEALTHY.keys()
-    assert not unknown, unknown
-    filled = {}
-    for name, text in {**HEALTHY, **pieces}.items():
-        is_indented = name in ("mode", "clear", "backward", "after")
-        depth = 8 if name in ("clear", "backward") else 4 if is_indented else 0
-        filled[name] = textwrap.indent(textwrap.dedent(text).strip(), " " * depth).strip()
-    return SCRIPT.format(**filled)
 
 
 @pytest.fixture
@@ -81,7 +40,7 @@ def write(tmp_path):
 
     def to_file(text=None, **pieces):
         path = tmp_path / "train.py"
-        path.write_text(text if text is not None else script(**pieces), encoding="utf-8")
+        path.write_text(text if text is not None else written(pieces), encoding="utf-8")
         return path
 
     return to_file

@@ -11,6 +11,7 @@ import torch
 from goodfit.watch.curve import MOST_WAITING, CourseOf
 from goodfit.watch.kept import MOST_BATCHES, MOST_KEPT, KeptBatches
 from goodfit.watch.layers import LayerNotes
+from goodfit.watch.losses import LossNotes
 from goodfit.watch.networks import MOST_ROWS, NetworkNotes, is_finite
 
 
@@ -99,6 +100,34 @@ def test_rows_are_kept_once_and_up_to_a_limit():
     assert len(rows) == MOST_ROWS
     assert len({row.tobytes() for row in rows}) == MOST_ROWS
     assert (rows[:, 0] == targets).all()
+
+
+def test_numbers_that_are_none_are_counted_when_there_is_room_for_rows_no_more():
+    notes = NetworkNotes(torch.nn.Linear(3, 1))
+    x = torch.arange(3.0 * (MOST_ROWS + 2)).reshape(-1, 3)
+    x[-1, 1] = float("nan")
+    notes.take_rows(x[:MOST_ROWS], x[:MOST_ROWS, 0])
+    assert notes.num_nonfinite == 0
+    notes.take_rows(x[-2:], x[-2:, 0])
+    assert notes.num_nonfinite == 1
+
+
+def judged(notes, *batches):
+    """Hear an evaluation after a training call."""
+    output = torch.zeros(4, 2, requires_grad=True)
+    notes.add(output.mean(), output, torch.zeros(4), is_training=True)
+    for size, number in batches:
+        notes.add(torch.tensor(0.0), torch.full((size, 2), number), torch.zeros(size), is_training=False)
+    return {float(output[0, 0]) for output, _ in notes.checks}
+
+
+def test_an_evaluation_of_which_little_was_heard_does_not_hide_the_one_before():
+    notes = LossNotes("mse_loss", is_plain=True)
+    assert judged(notes, (64, 1.0), (15, 1.0)) == {1.0}
+    assert judged(notes, (15, 2.0)) == {1.0}
+    assert judged(notes, (15, 3.0)) == {1.0}
+    assert judged(notes, (64, 4.0)) == {4.0}
+    assert judged(notes) == {4.0}
 
 
 def test_rows_of_several_shapes_are_not_compared():

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from goodfit.cli import arguments, leaving, watching
+from goodfit.cli import arguments, explaining, leaving, watching
 from goodfit.cli.command import GOOD, REPORT_FILE, Left, carry_out, door, tell
 from goodfit.errors import PlanError
 
@@ -220,25 +220,8 @@ def report(
     return GOOD
 
 
-@app.command()
-@door
-def explain(
-    code: Annotated[str, typer.Argument(metavar="CODE", help="Code of a finding, such as GF101.")],
-) -> int:
-    """Explain a finding: its sign, why it hurts, how it is measured, what helps."""
-    from rich.console import Console
-    from rich.markdown import Markdown
-
-    from goodfit.diagnosis.catalogue import page
-
-    text, console = page(code), Console()
-    if console.is_terminal:
-        console.print(Markdown(text))
-    else:
-        typer.echo(text)
-    return GOOD
-
-
+app.command()(door(explaining.explain))
+app.command()(door(explaining.findings))
 app.command()(door(leaving.eject))
 app.command(context_settings={"allow_interspersed_args": False})(door(watching.watch))
 

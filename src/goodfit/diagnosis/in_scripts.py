@@ -56,6 +56,7 @@ IN_SCRIPTS = (
     _harness("GF036", "unshuffled-batches", "warning", "rows come sorted by their targets"),
     _harness("GF037", "same-streams", "warning", "workers of a loader draw the same random numbers"),
     _harness("GF038", "spare-outputs", "info", "there are more outputs than classes"),
+    _harness("GF039", "frozen-parameters", "warning", "parameters of a trained network ask for no gradients"),
     entry(
         "GF113",
         "no-better-than-guess",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 
-SHARE = 0.012
+SHARE = 0.01
 LEAST_SHARE = 0.003
 """Kept for looking, even where passing through the wrappers alone takes the whole share."""
 HEARING_SHARE = 0.003

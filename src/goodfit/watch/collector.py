@@ -28,6 +28,8 @@ LONGEST_LOOK = 8
 """Steps of one look, where several optimizers take turns."""
 LONGEST_CHASE = 4
 """Backward passes looked at after a loss that is no number, to see which layer broke."""
+LONGEST_ROUND = 64
+"""Backward passes looked at, to see whether an input that is no number comes round again."""
 
 
 class Collector:
@@ -64,6 +66,11 @@ class Collector:
     def num_steps(self) -> int:
         """Steps of all optimizers."""
         return self.cadence.num_steps
+
+    @property
+    def is_broken(self) -> bool:
+        """Whether a loss is no number any more."""
+        return self._objective.broken is not None
 
     def wake(self) -> None:
         """Look at every call from now on."""
@@ -144,9 +151,11 @@ class Collector:
             self._objective.add(tensors[0])
         self._note_break()
         self._calls.going_backward()
-        if self._objective.broken is not None:
+        if self.is_broken:
             self._num_chased += 1
-            if not self._is_chasing():  # a scaler skips broken steps, and no step would end this look
+            if not (
+                self._is_chasing() or self._is_asking()
+            ):  # a scaler skips broken steps, and no step would end this look
                 self._rest()
 
     def _note_break(self) -> None:
@@ -157,12 +166,17 @@ class Collector:
 
     def _is_chasing(self) -> bool:
         """Whether a loss is no number any more, and the layer that broke may still show itself."""
-        is_found = self._objective.broken is None or self._layers.broken is not None
+        is_found = not self.is_broken or self._layers.broken is not None
         return not is_found and self._num_chased < LONGEST_CHASE
+
+    def _is_asking(self) -> bool:
+        """Whether a loss is no number any more, and an input that began it may still come round."""
+        is_seen = not self.is_broken or any(notes.num_nonfinite for notes in self._calls.networks)
+        return not is_seen and self._num_chased < LONGEST_ROUND
 
     def has_news(self) -> bool:
         """Whether all is known about a loss that is no number, and this was not asked since."""
-        is_new = self._objective.broken is not None and not self._is_chasing() and not self._is_break_told
+        is_new = self.is_broken and not self._is_chasing() and not self._is_break_told
         self._is_break_told |= is_new
         return is_new
 
@@ -179,7 +193,8 @@ class Collector:
         self._calls.forget()
         is_chasing = self._is_chasing()
         self._calls.is_looking_for_break = is_chasing or self.num_steps % 2 == 0
-        if self.cadence.is_due(num_optimizers=len(self._optimizer_notes)) or is_chasing:
+        is_due = self.cadence.is_due(num_optimizers=len(self._optimizer_notes))
+        if is_due or is_chasing or self._is_asking():
             self._site = None
             self.wake()
         elif not self._awaited or self._num_looked >= LONGEST_LOOK:

@@ -195,7 +195,7 @@ class Hooks:
 
     def _look_at_backward(self, tensors: tuple[Tensor, ...]) -> None:
         self.collector.going_backward(tensors)
-        if not self.collector.is_awake:  # it was the end of a chase
+        if self.collector.is_broken:  # where a scaler skips broken steps, no step would tell
             self._on_step(self.collector)
 
     def _scale(self, original: Any) -> Any:

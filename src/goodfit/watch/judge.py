@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from goodfit.watch import batches, contracts, course, inside, rules, scales, wiring
+from goodfit.watch import batches, contracts, course, inside, rules, scales, weights, wiring
 from goodfit.watch.observation import Observation
 from goodfit.watch.sighting import ORDER, Sighting
 
@@ -37,6 +37,7 @@ def judge(observation: Observation) -> tuple[Sighting, ...]:
         seen += [
             *course.findings(observation),
             *scales.findings(observation),
+            *weights.findings(observation),
             *inside.findings(observation),
         ]
     explained = {code for found in seen for code in EXPLAINED.get(found.finding.code, ())}

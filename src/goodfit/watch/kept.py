@@ -35,6 +35,11 @@ class KeptBatches:
         for place, num_outputs, num_targets in self._sizes:
             yield self._outputs[place, :num_outputs], self._targets[place, :num_targets]
 
+    @property
+    def num_rows(self) -> int:
+        """Rows of all of them together."""
+        return sum(num_outputs for _, num_outputs, _ in self._sizes)
+
     def clear(self) -> None:
         """Let go of all of them."""
         self._sizes.clear()

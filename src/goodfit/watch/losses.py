@@ -39,7 +39,7 @@ class LossNotes:
         self.operations: tuple[str, ...] = ()
         self.shapes: tuple[tuple[int, ...], tuple[int, ...]] = ((), ())
         self.course = CourseOf()
-        self.answers, self.checks = KeptBatches(), KeptBatches()
+        self.answers, self._checks, self._earlier_checks = KeptBatches(), KeptBatches(), KeptBatches()
         self.is_class_index = False
         self._low, self._high = math.inf, -math.inf
         self._target_low, self._target_high = math.inf, -math.inf
@@ -57,12 +57,20 @@ class LossNotes:
             self._is_checking = False
         elif not self._is_checking:
             self._is_checking = True
-            self.checks.clear()
+            if self._checks.num_rows >= self._earlier_checks.num_rows:
+                self._checks, self._earlier_checks = self._earlier_checks, self._checks
+            self._checks.clear()
         if output.numel() <= MOST_NUMBERS:
-            (self.answers if is_training else self.checks).add(output, target)
+            (self.answers if is_training else self._checks).add(output, target)
         if is_training:
             self._num_calls += 1
             self.course.add(value.detach())
+
+    @property
+    def checks(self) -> KeptBatches:
+        """Answers of the last evaluation, or of an earlier one of which twice as many were heard."""
+        is_scant = 2 * self._checks.num_rows < self._earlier_checks.num_rows
+        return self._earlier_checks if is_scant else self._checks
 
     def look(self, output: Tensor, target: Tensor, *, place: Place | None) -> None:
         """Look at the numbers of one call."""

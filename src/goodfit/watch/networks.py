@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from goodfit.watch.fresh import FreshNotes
 from goodfit.watch.uses import Inputs, NetworkUse, Place
 
 MOST_ROWS = 512
@@ -28,6 +29,7 @@ class NetworkNotes:
         self.name = type(network).__name__
         self.place: Place | None = None
         self.layers = {id(module): name or self.name for name, module in network.named_modules()}
+        self._fresh = FreshNotes(network)
         self._has_modes = any(_differs(module) for module in network.modules())
         self._has_batch_norm = any(_uses_batch(module) for module in network.modules())
         self._training = [0, 0]
@@ -37,13 +39,14 @@ class NetworkNotes:
         self._rows: tuple[np.ndarray, np.ndarray] | None = None
         self._known: set[bytes] = set()
         self._is_mixed = False
-        self._nonfinite = 0
+        self.num_nonfinite = 0
 
     def train(self, *, is_training: bool, num_rows: int) -> None:
         """Note a call that a backward followed, its mode and its rows."""
         self._training[0] += 1
         self._training[1] += not is_training
         self._largest_batch = max(self._largest_batch, num_rows)
+        self._fresh.look()
 
     def evaluate(self, network: nn.Module, *, place: Place | None) -> None:
         """Note a call without gradients that serves to judge the network."""
@@ -56,13 +59,14 @@ class NetworkNotes:
         """Keep distinct rows of inputs with their targets, until there are enough."""
         if x is None or not x.is_floating_point() or x.ndim < 2 or len(x) != len(target):
             return
+        if not is_finite(x.detach()):
+            self.num_nonfinite += int((~torch.isfinite(x.detach())).sum())
         room = MOST_ROWS - len(self._known)
         if room <= 0 or self._is_mixed:
             return
         flat_ND = x.detach()[:room].reshape(min(room, len(x)), -1)
         step = -(-flat_ND.shape[1] // MOST_FEATURES)
         x_ND, t_NT = flat_ND[:, ::step].float().cpu().numpy(), target.detach()[:room].float().cpu().numpy()
-        self._nonfinite += int((~np.isfinite(x_ND)).sum())
         if self._rows is None:
             # in one piece: rows kept one by one would lie between the script's own tensors
             self._rows = _room(x_ND), _room(t_NT)
@@ -86,7 +90,7 @@ class NetworkNotes:
 
     def record(self, *, is_over: bool) -> NetworkUse:
         """Freeze what is known; scales of inputs only once the script is over, or if some are no numbers."""
-        kept = self.rows() if is_over or self._nonfinite else None
+        kept = self.rows() if is_over or self.num_nonfinite else None
         return NetworkUse(
             name=self.name,
             place=self.place,
@@ -98,8 +102,9 @@ class NetworkNotes:
             num_evaluations_in_train=self._evaluations[1],
             largest_batch=self._largest_batch,
             num_rows=len(self._known),
-            inputs=inputs_of(kept[0], num_nonfinite=self._nonfinite) if kept else None,
+            inputs=inputs_of(kept[0], num_nonfinite=self.num_nonfinite) if kept else None,
             evaluation_place=self._evaluation_place,
+            fresh=self._fresh.record(),
         )
 
 

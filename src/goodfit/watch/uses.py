@@ -129,6 +129,24 @@ class OptimizerUse:
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
+class Fresh:
+    """One network before its first step.
+
+    Attributes:
+        num_parameters: Numbers in its parameters.
+        num_frozen: Of these, numbers that ask for no gradients.
+        scales: For each hidden layer the deviation of its weights times the root of a unit's inputs; empty
+            where layers normalise their sums.
+        twin_layers: Hidden layers whose units began as copies of each other and are copies at the end.
+    """
+
+    num_parameters: int
+    num_frozen: int
+    scales: tuple[tuple[str, float], ...]
+    twin_layers: tuple[str, ...]
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class NetworkUse:
     """One network, as the script calls it.
 
@@ -145,6 +163,7 @@ class NetworkUse:
         num_rows: Distinct rows of numbers that were kept; 0 for other inputs.
         inputs: The numbers it was given; ``None`` if they are no floats.
         evaluation_place: Where it was evaluated in training mode.
+        fresh: What it was before its first step.
     """
 
     name: str
@@ -159,6 +178,7 @@ class NetworkUse:
     num_rows: int
     inputs: Inputs | None
     evaluation_place: Place | None
+    fresh: Fresh
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
