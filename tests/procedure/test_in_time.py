@@ -44,6 +44,7 @@ def pace(monkeypatch):
         for module in (opening, final):
             monkeypatch.setattr(module, "measure_pace", told)
         monkeypatch.setattr("goodfit.procedure.costs.measure_pace", told)
+        monkeypatch.setattr("goodfit.procedure.costs.WORTH_MEASURING", 0.0)
 
     return set_pace
 
@@ -126,6 +127,28 @@ def test_the_estimate_of_a_trial_is_corrected_by_the_last_one(pace):
     assert counts[:2] == [4, 6]
     assert counts[2] == len(chosen)
     assert patient.affordable(chosen, votes())[1] == pytest.approx(36)
+
+
+def test_a_short_arm_tells_the_price_of_others_and_nothing_is_measured(monkeypatch):
+    def measured(*_, **__):
+        raise AssertionError("measuring costs more than it tells")
+
+    monkeypatch.setattr("goodfit.procedure.costs.measure_pace", measured)
+    patient, arm = costs(100), votes()
+    one = patient.of_epoch(PLAN, arm)
+    assert one == pytest.approx(arm.seconds / PLAN.epochs)
+    wider = dataclasses.replace(PLAN, network=MLP(widths=(64,)))
+    assert patient.of_epoch(wider, arm) > one
+    alike = [t for t in treatments(ON_TRAINING, PLAN)[0] if t.plan.structure == PLAN.structure]
+    chosen, seconds = patient.affordable(alike, arm)
+    # networks of one stack cost less together than one stack each
+    assert chosen == alike
+    assert PLAN.epochs * one < seconds < len(alike) * PLAN.epochs * one
+
+
+def test_a_glance_at_a_pace_is_short_where_time_is():
+    assert case(1000).budget.glance(0.2) == 0.2
+    assert case(2).budget.glance(0.2) == pytest.approx(0.02)
 
 
 def test_trials_in_heats_are_estimated_at_what_they_cost(pace):

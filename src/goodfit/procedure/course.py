@@ -33,7 +33,7 @@ from goodfit.procedure.rounds import Rounds
 from goodfit.procedure.writing import write_run
 
 WORTH_HIRING = 8.0
-"""Seconds of budget from which starting another process pays."""
+"""Seconds of budget from which starting another process pays, and trying numbers of threads."""
 
 
 def run_recipe(
@@ -54,9 +54,10 @@ def run_recipe(
         command: What the user typed, for the record.
     """
     population = [Candidate(arm=CONTROL, seed=seed, plan=plan) for seed in range(num_seeds or NUM_SEEDS)]
-    with suitable_threads(population, case.split, measure=case.budget.is_timed) as threads:
+    is_long = case.budget.seconds >= WORTH_HIRING
+    with suitable_threads(population, case.split, measure=case.budget.is_timed and is_long) as threads:
         # cores that threads leave idle are given to other processes
-        idle = _num_cores() - 1 if threads == 1 and case.budget.seconds >= WORTH_HIRING else 0
+        idle = _num_cores() - 1 if threads == 1 and is_long else 0
         with hired(case.split, count=idle) as workers:
             case = dataclasses.replace(case, workers=workers)
             return _run(plan, case, target_metric, num_seeds=num_seeds, command=command)

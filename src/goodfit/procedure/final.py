@@ -81,7 +81,9 @@ def _in_time(plan: Plan, case: Case, count: int) -> tuple[Plan, int]:
     """Fit the epochs into the time left; what is still left then goes to further members of a vote."""
     if not case.budget.is_timed:
         return plan, count
-    pace = measure_pace(_population(plan, count, case.may_mix), case.split, seconds=PACE_SECONDS)
+    pace = measure_pace(
+        _population(plan, count, case.may_mix), case.split, seconds=case.budget.glance(PACE_SECONDS)
+    )
     epochs = int(MOST_OF_TIME * case.budget.left_for_final() / pace)
     if plan.ensemble:
         count = max(count, min(MOST_MEMBERS, int(count * epochs / plan.epochs)))

@@ -92,13 +92,13 @@ def fit_into_budget(plan: Plan, case: Case, *, num_seeds: int | None) -> tuple[P
     usual = min(share, budget.left_for_trials())
     most = min(MOST_SHARE * budget.seconds, budget.left_for_trials())
     fewest = _fewest_epochs(plan, case.split)
-    pace = _pace(plan, case.split, count)
+    pace = _pace(plan, case, count)
     if num_seeds is None and usual < pace * plan.epochs:
         # remedies need trials more than trials need seeds
         choices = (SEEDS_OF_HEATS, FEW_SEEDS) if fills_the_machine(plan, case.split) else (FEW_SEEDS,)
         fitting = [few for few in choices if most >= pace * fewest * few / count]
         count = max(fitting, default=FEWEST_SEEDS)
-        pace = _pace(plan, case.split, count)
+        pace = _pace(plan, case, count)
     if 2 * pace > budget.left_for_final():
         raise BudgetError(
             f"the budget is too small: one epoch of {count} networks takes {pace:.1f} s, "
@@ -168,6 +168,6 @@ def _fewest_epochs(plan: Plan, split: Split) -> int:
     return min(FEWEST_EPOCHS, math.ceil(FEWEST_STEPS / steps))
 
 
-def _pace(plan: Plan, split: Split, count: int) -> float:
+def _pace(plan: Plan, case: Case, count: int) -> float:
     population = [Candidate(arm=CONTROL, seed=seed, plan=plan) for seed in range(count)]
-    return measure_pace(population, split, seconds=PACE_SECONDS)
+    return measure_pace(population, case.split, seconds=case.budget.glance(PACE_SECONDS))
