@@ -5,7 +5,8 @@
 A patient is sick if the same plan without the illness scores higher on held-out rows, beyond the chance
 of those rows. It is repaired if the network handed back scores higher than the plan as it is, beyond
 chance, and is not below the healthy plan beyond chance; harmed if it scores lower than the plan as it is.
-Every method has as much time as ``--trainings`` trainings of the plan as it is take in a plain loop.
+Every method has as much time as ``--trainings`` trainings of the plan as it is take in a plain loop, but a
+second at least.
 Every patient's row is written as soon as it is there, and a run that was cut short goes on where it
 ended (``--again`` begins anew). Optuna is left out, and said, where it is not installed.
 """
@@ -69,6 +70,7 @@ def treat_all(
     rows = _kept_rows(kept)
     known = {(row["illness"], row["data"], row["seed"]) for row in rows}
     places = [i for i, p in enumerate(ward) if (p.illness, p.data, p.seed) not in known]
+    places.sort(key=lambda place: ward[place].seed)  # what a run that is cut leaves out is further splits
     with ProcessPoolExecutor(
         jobs, mp_context=multiprocessing.get_context("fork"), initializer=_begin, initargs=(ward,)
     ) as pool:

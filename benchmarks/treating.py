@@ -29,6 +29,8 @@ from goodfit.procedure.journal import Journal
 
 SEEDS_BESIDE = (101, 102, 103)
 """Seeds of the networks that a method's is set beside: their mean score of each row."""
+LEAST_SECONDS = 1.0
+"""What every method has at least: the smallest networks train in a tenth of a second, and examining takes more."""
 SEARCHES: dict[str, Callable[..., Found]] = {
     "retraining": retraining,
     "random search": random_search,
@@ -59,7 +61,7 @@ def treat(patient: Patient, *, trainings: float) -> dict[str, Any]:
     scores = {"unchanged": unchanged_N}
     if patient.healthy is not None:
         scores["healthy"], _ = _beside(patient.healthy, patient.healthy_split or patient.split, patient)
-    seconds = trainings * one_training
+    seconds = max(trainings * one_training, LEAST_SECONDS)
     told: dict[str, dict[str, Any]] = {}
     for name in methods():
         start = time.monotonic()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Sequence
 
 from goodfit.engine.candidate import Candidate
@@ -17,8 +18,10 @@ from goodfit.recipe.remedy import Treatment
 PACE_SECONDS = 0.12
 WORTH_MEASURING = 1.0
 """Seconds of an arm from which it pays to measure the pace of others; a shorter one tells its own price."""
-FIRST_COSTS = 7.0
+FIRST_COSTS = 5.0
 """What a stack costs before its first network, in networks: many small ones cost little more than one."""
+OTHER_STRUCTURE = 1.5
+"""What another structure costs in the mean, over the plan's own; batch-norm costs up to three times."""
 ROUND_SHARE = 0.6
 """Share of the time left for trials that one round may plan to use; the next rounds need some too."""
 LEAST_CORRECTION, MOST_CORRECTION = 0.3, 1.5
@@ -34,7 +37,7 @@ class Costs:
         case: The data, and what may be used.
         in_heats: Whether trials are run in heats, in which most arms train one seed only.
         correction: What the last trial took, over what it was estimated to take.
-        first: The first arm that was asked about. It was trained in a stack of its own, so its price is known.
+        first: The first arm that was asked about; it had a stack of its own, so its price is known.
     """
 
     case: Case
@@ -113,8 +116,11 @@ class Costs:
         size, epochs = len(first.members), sum(history.epochs[-1] for history in first.histories)
         of_network = first.seconds / max(1, epochs) * size / (FIRST_COSTS + size)
         split = self.case.split
-        larger = max(1.0, num_parameters(plans[0], split) / num_parameters(first.plan, split))
-        return of_network * (FIRST_COSTS + larger * num_seeds * len(plans))
+        stack = of_network * (FIRST_COSTS + num_seeds * len(plans))
+        if (plans[0].network, plans[0].inputs) == (first.plan.network, first.plan.inputs):
+            return stack
+        larger = num_parameters(plans[0], split) / num_parameters(first.plan, split)
+        return stack * max(OTHER_STRUCTURE, math.sqrt(larger))
 
 
 def _by_structure(wanted: Sequence[Treatment]) -> list[list[Treatment]]:
