@@ -30,7 +30,7 @@ from goodfit.procedure.journal import Journal
 SEEDS_BESIDE = (101, 102, 103)
 """Seeds of the networks that a method's is set beside: their mean score of each row."""
 LEAST_SECONDS = 1.0
-"""What every method has at least: the smallest networks train in a tenth of a second, and examining takes more."""
+"""What every method has at least: the smallest networks train in a tenth of a second."""
 SEARCHES: dict[str, Callable[..., Found]] = {
     "retraining": retraining,
     "random search": random_search,
