@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 
 from goodfit.data.synthetic import digits_split
@@ -78,6 +79,28 @@ def test_a_vote_without_time_for_a_final_training_is_handed_back_whole(pace):
     pace(1e3)
     arm = votes()
     assert final.train_final(arm.plan, case(60), trial_arm=arm).members == arm.members
+
+
+def with_scores(member, scores):
+    return dataclasses.replace(member, validation_scores_N=np.array(scores, dtype=float))
+
+
+def test_a_final_training_that_fell_behind_gives_way_to_the_best_network_of_the_trials(monkeypatch):
+    arm = opening.train_as_it_is(PLAN, case(), num_seeds=3)
+    fair, best, poor = (member for member in arm.members)
+    arm = dataclasses.replace(
+        arm,
+        members=(
+            with_scores(fair, [1, 0] * 50),
+            with_scores(best, [1, 1, 1, 0] * 25),
+            with_scores(poor, [0, 0, 1, 0] * 25),
+        ),
+    )
+    for share, is_kept in ((0.0, False), (0.5, True)):  # of the rows that the last network watched
+        last = with_scores(fair, np.arange(40) < 40 * share)
+        monkeypatch.setattr(final, "train", lambda *_, last=last, **__: (last,))
+        handed = final.train_final(PLAN, case(), trial_arm=arm)
+        assert handed.members == ((last,) if is_kept else (arm.members[1],))
 
 
 @pytest.mark.parametrize(
