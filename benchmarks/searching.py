@@ -1,4 +1,4 @@
-"""What a person does without a diagnosis: random search, or Optuna, over the knobs that goodfit turns.
+"""What a person does without a diagnosis: retraining, random search, or Optuna, over the recipe's knobs.
 
 A tight loop in plain PyTorch, one candidate after the other, stopped at the deadline.
 """
@@ -15,49 +15,69 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from goodfit.data.split import Split
+from goodfit.data.split import Rows, Split
 from goodfit.engine.construction import sizes_of
-from goodfit.engine.losses import apply_link, row_scores
 from goodfit.engine.plan import Plan
+from goodfit.nets.given import Given
 from goodfit.nets.mlp import MLP
-from goodfit.rules.base import rule_named
+from goodfit.rules.base import Rule, rule_named
 
 ACTIVATIONS = ("sigmoid", "tanh", "relu", "leaky-relu", "maxout", "gelu")
 RULES = ("gradient-descent", "momentum", "rmsprop", "adam", "adagrad")
-OPTIMIZERS: dict[str, Callable[..., torch.optim.Optimizer]] = {
-    "gradient-descent": torch.optim.SGD,
-    "momentum": lambda p, **kw: torch.optim.SGD(p, momentum=0.9, **kw),
-    "rmsprop": torch.optim.RMSprop,
-    "adagrad": torch.optim.Adagrad,
-    "adam": lambda p, **kw: torch.optim.Adam(p, fused=True, **kw),
-}
 
 Ask = Callable[[str, Any], Any]
 """Asks for the value of a knob: its name, and the choices, or the ends of a range on a logarithmic scale."""
 
 
-def treated(plan: Plan, ask: Ask) -> Plan:
-    """Turn every knob that the recipe turns too."""
-    assert isinstance(plan.network, MLP)
+def treated(plan: Plan, split: Split, ask: Ask) -> Plan:
+    """Turn the knobs that the recipe turns."""
+    views = (plan.inputs, "scaled", "expanded") if split.can_expand else (plan.inputs, "scaled")
+    views = (plan.inputs,) if split.form is not None else tuple(dict.fromkeys(views))
+    network = _of_mlp(plan.network, ask) if isinstance(plan.network, MLP) else _of_given(plan, split, ask)
+    return dataclasses.replace(
+        plan,
+        network=network,
+        inputs=ask("inputs", views),
+        rule=rule_named(ask("rule", RULES), lr=ask("lr", (1e-5, 1.0))),
+        epochs=round(plan.epochs * ask("epochs", (1.0, 3.0))),
+        dropout=ask("dropout", (0.0, 0.1, 0.25, 0.5)),
+        input_dropout=ask("input dropout", (0.0, 0.1, 0.2)),
+        l2=ask("l2", (0.0, 1e-3, 1e-2)),
+        clip_norm=ask("clip", (math.inf, 1.0)),
+        patience=ask("patience", (None, 6)),
+    )
+
+
+def _of_mlp(network: MLP, ask: Ask) -> MLP:
     factor = ask("width", (0.5, 1.0, 2.0))
-    widths = tuple(max(1, round(width * factor)) for width in plan.network.widths[: ask("depth", (3, 99))])
-    network = dataclasses.replace(
-        plan.network,
+    widths = tuple(max(1, round(width * factor)) for width in network.widths[: ask("depth", (3, 99))])
+    return dataclasses.replace(
+        network,
         widths=widths,
         activation=ask("activation", ACTIVATIONS),
         normalisation=ask("normalisation", (None, "batch", "layer")),
         skip=ask("skip", (False, True)),
         initialisation=ask("initialisation", ("torch", "he")),
     )
-    return dataclasses.replace(
-        plan,
-        network=network,
-        rule=rule_named(ask("rule", RULES), lr=ask("lr", (1e-5, 1.0))),
-        dropout=ask("dropout", (0.0, 0.1, 0.25, 0.5)),
-        input_dropout=ask("input dropout", (0.0, 0.1, 0.2)),
-        l2=ask("l2", (0.0, 1e-3, 1e-2)),
-        clip_norm=ask("clip", (math.inf, 1.0)),
-    )
+
+
+def _of_given(plan: Plan, split: Split, ask: Ask) -> Given:
+    """Edits of a given network, those that would change something in it."""
+    assert isinstance(plan.network, Given)
+    reachable = plan.network.reachable(sizes_of(plan, split))
+    normalisations = ["none", *(n for n in ("batch", "layer") if f"normalisation {n}" in reachable)]
+    knobs: dict[str, tuple[str, tuple[Any, ...]]] = {
+        "activation": ("activation", (None, *ACTIVATIONS)),
+        "widening": ("widening", (1.0, 2.0)),
+        "skip": ("skip", (False, True)),
+        "plain_output": ("plain_output", (False, True)),
+    }
+    fields: dict[str, Any] = {
+        field: ask(field, choices) for name, (field, choices) in knobs.items() if name in reachable
+    }
+    fields["normalisation"] = ask("normalisation", tuple(normalisations))
+    fields["initialisation"] = ask("initialisation", (None, "he"))
+    return dataclasses.replace(plan.network, **fields)
 
 
 @dataclasses.dataclass(kw_only=True, eq=False)
@@ -74,6 +94,11 @@ Report = Callable[[int, float], bool]
 """Told the epoch and the validation score; returns whether to stop this training."""
 
 
+def retraining(plan: Plan, split: Split, *, seconds: float, seed: int) -> Found:
+    """Train the plan as it is with one seed after the other, and keep the best."""
+    return _search(plan, split, lambda: plan, seconds=seconds, seed=seed)
+
+
 def random_search(plan: Plan, split: Split, *, seconds: float, seed: int) -> Found:
     """Draw every knob at random until the time is over; the first candidate is the plan as it is."""
     random = np.random.default_rng(seed)
@@ -83,14 +108,27 @@ def random_search(plan: Plan, split: Split, *, seconds: float, seed: int) -> Fou
             return float(np.exp(random.uniform(*np.log(choices))))
         return choices[int(random.integers(len(choices)))]
 
-    best, deadline, tried = None, time.monotonic() + seconds, 0
-    while best is None or time.monotonic() < deadline:
-        candidate = plan if best is None else treated(plan, ask)
-        found = train(candidate, split, seed=seed + tried, deadline=deadline)
+    return _search(plan, split, lambda: treated(plan, split, ask), seconds=seconds, seed=seed)
+
+
+def _search(plan: Plan, split: Split, draw: Callable[[], Plan], *, seconds: float, seed: int) -> Found:
+    deadline = time.monotonic() + seconds
+    best, tried = train(plan, split, seed=seed, deadline=deadline), 1
+    while time.monotonic() < deadline:
+        try:
+            found = train(draw(), split, seed=seed + tried, deadline=deadline)
+        except Exception as error:  # an edit that this network does not take is a draw lost
+            found = _failed(error, best)
         tried += 1
-        if best is None or found.score > best.score:
+        if found.score > best.score:
             best = found
     return dataclasses.replace(best, tried=tried)
+
+
+def _failed(error: Exception, best: Found) -> Found:
+    if isinstance(error, KeyboardInterrupt | MemoryError):
+        raise error
+    return dataclasses.replace(best, score=-math.inf)
 
 
 def optuna_search(plan: Plan, split: Split, *, seconds: float, seed: int) -> Found:
@@ -98,28 +136,33 @@ def optuna_search(plan: Plan, split: Split, *, seconds: float, seed: int) -> Fou
     import optuna
 
     optuna.logging.set_verbosity(optuna.logging.ERROR)
-    deadline, found = time.monotonic() + seconds, [train(plan, split, seed=seed)]
-
-    def objective(trial: optuna.Trial) -> float:
-        def ask(name: str, choices: Any) -> Any:
-            if name == "lr":
-                return trial.suggest_float(name, *choices, log=True)
-            return trial.suggest_categorical(name, choices)
-
-        def report(epoch: int, score: float) -> bool:
-            trial.report(score, epoch)
-            return trial.should_prune()
-
-        seed_of_trial = seed + trial.number + 1
-        found.append(train(treated(plan, ask), split, seed=seed_of_trial, deadline=deadline, report=report))
-        return found[-1].score
-
+    deadline = time.monotonic() + seconds
+    found = [train(plan, split, seed=seed, deadline=deadline)]
     study = optuna.create_study(
         direction="maximize",
         sampler=optuna.samplers.TPESampler(seed=seed),
         pruner=optuna.pruners.MedianPruner(),
     )
-    study.optimize(objective, timeout=max(0.1, deadline - time.monotonic()))
+    while time.monotonic() < deadline:  # not its own timeout, which is of another clock
+        trial = study.ask()
+
+        def ask(name: str, choices: Any, trial: Any = trial) -> Any:
+            if name == "lr":
+                return trial.suggest_float(name, *choices, log=True)
+            return choices[trial.suggest_categorical(name, list(range(len(choices))))]
+
+        def report(epoch: int, score: float, trial: Any = trial) -> bool:
+            trial.report(score, epoch)
+            return bool(trial.should_prune())
+
+        try:
+            candidate = treated(plan, split, ask)
+            one = train(candidate, split, seed=seed + len(found), deadline=deadline, report=report)
+        except Exception:
+            study.tell(trial, state=optuna.trial.TrialState.FAIL)
+            continue
+        found.append(one)
+        study.tell(trial, one.score)
     return dataclasses.replace(max(found, key=lambda one: one.score), tried=len(found))
 
 
@@ -134,9 +177,10 @@ def train(
     """Train one network in a plain loop, all data in two tensors."""
     torch.manual_seed(seed)
     module = plan.network.build(sizes_of(plan, split), dropout=plan.dropout, input_dropout=plan.input_dropout)
-    optimizer = OPTIMIZERS[plan.rule.name](module.parameters(), lr=plan.rule.lr)
+    optimizer = optimizer_of(plan.rule, module)
     rows = split.rows("train", plan.inputs)
     size = min(plan.batch_size, len(rows))
+    best, best_epoch, weights = -math.inf, 0, None
     for epoch in range(plan.epochs):
         order_N = torch.randperm(len(rows))
         for start in range(0, len(rows) - size + 1, size):
@@ -149,24 +193,54 @@ def train(
             if plan.clip_norm < math.inf:
                 nn.utils.clip_grad_norm_(module.parameters(), plan.clip_norm)
             optimizer.step()
-        if time.monotonic() > deadline:
+        if report is None and plan.patience is None:
+            if time.monotonic() > deadline:
+                break
+            continue
+        score = _validation_score(module, plan, split)
+        if score > best:
+            best, best_epoch = score, epoch
+            weights = {name: value.clone() for name, value in module.state_dict().items()}
+        stops = plan.patience is not None and epoch - best_epoch >= plan.patience
+        if stops or time.monotonic() > deadline or (report is not None and report(epoch, score)):
             break
-        if report is not None and report(epoch, _validation_score(module, plan, split)):
-            break
-    score = _validation_score(module, plan, split)
-    return Found(module=module, plan=plan, score=score, tried=1)
+    if weights is not None and plan.patience is not None:
+        module.load_state_dict(weights)
+    return Found(module=module, plan=plan, score=_validation_score(module, plan, split), tried=1)
+
+
+def optimizer_of(rule: Rule, module: nn.Module) -> torch.optim.Optimizer:
+    """Make the optimizer of torch that follows a rule, in its fastest form."""
+    numbers, parameters = rule.hyperparameters(), [p for p in module.parameters() if p.requires_grad]
+    lr = numbers["lr"]
+    if rule.name in ("adam", "adamw"):
+        kind = torch.optim.Adam if rule.name == "adam" else torch.optim.AdamW
+        betas = (numbers["beta1"], numbers["beta2"])
+        decay = {} if rule.name == "adam" else {"weight_decay": rule.weight_decay}
+        return kind(parameters, lr=lr, betas=betas, eps=numbers["eps"], fused=True, **decay)
+    if rule.name == "rmsprop":
+        return torch.optim.RMSprop(parameters, lr=lr, alpha=numbers["alpha"], eps=numbers["eps"])
+    if rule.name == "adagrad":
+        return torch.optim.Adagrad(parameters, lr=lr, eps=numbers["eps"])
+    momentum = numbers.get("momentum", 0.0)
+    return torch.optim.SGD(parameters, lr=lr, momentum=momentum, nesterov=rule.name == "nesterov")
 
 
 @torch.no_grad()
-def scores_of(module: nn.Module, plan: Plan, x: Tensor, y_N: Tensor) -> np.ndarray:
-    """Score every row; what is not a number scores as a blind guess."""
+def predicted_by(module: nn.Module, plan: Plan, rows: Rows) -> Tensor:
+    """Predict every row, as in evaluation."""
     module.eval()
-    predicted = apply_link(module(x), plan.loss.link)
+    predicted_NO: Tensor = plan.loss.predict(module(rows.x))
     module.train()
-    scores_N = row_scores(predicted, y_N, kind=plan.loss.kind).numpy().astype(float)
-    return np.nan_to_num(scores_N, nan=0.0, posinf=0.0, neginf=-1e3)
+    return predicted_NO
+
+
+def settled(scores_N: Tensor) -> np.ndarray:
+    """Let what is not a number score as a blind guess, and nothing lower than a thousand below one."""
+    return np.nan_to_num(scores_N.numpy().astype(float), nan=0.0, posinf=0.0, neginf=-1e3).clip(-1e3)
 
 
 def _validation_score(module: nn.Module, plan: Plan, split: Split) -> float:
     rows = split.rows("validation", plan.inputs)
-    return float(scores_of(module, plan, rows.x, rows.y_N).mean())
+    scores_N = plan.loss.score(predicted_by(module, plan, rows), rows.y_N, by_row=True)
+    return float(settled(scores_N).mean())

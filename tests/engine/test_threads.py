@@ -44,18 +44,17 @@ def gain(monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("value", "can_hire", "chosen"),
+    ("value", "chosen"),
     [
-        pytest.param(1.8, True, 1, id="two processes lose less where steps become shorter"),
-        pytest.param(2.2, True, 2, id="more than processes can gain"),
-        pytest.param(1.3, False, 2, id="nobody else would take the second core"),
-        pytest.param(0.9, False, 1, id="small products are slower on two threads"),
+        pytest.param(1.8, 1, id="two processes lose less where steps become shorter"),
+        pytest.param(2.2, 2, id="more than processes can gain"),
+        pytest.param(0.9, 1, id="small products are slower on two threads"),
     ],
 )
-def test_threads_are_chosen_by_what_else_the_cores_could_do(two_threads, gain, value, can_hire, chosen):
+def test_threads_are_chosen_by_what_else_the_cores_could_do(two_threads, gain, value, chosen):
     gain(value)
     population = population_of(SMALL)
-    with suitable_threads(population, make_split(), measure=True, can_hire=can_hire) as count:
+    with suitable_threads(population, make_split(), measure=True) as count:
         assert (count, torch.get_num_threads()) == (chosen, chosen)
     assert torch.get_num_threads() == 2
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 
 from goodfit.data.synthetic import digits_split
@@ -44,6 +45,7 @@ def pace(monkeypatch):
         for module in (opening, final):
             monkeypatch.setattr(module, "measure_pace", told)
         monkeypatch.setattr("goodfit.procedure.costs.measure_pace", told)
+        monkeypatch.setattr("goodfit.procedure.costs.WORTH_MEASURING", 0.0)
 
     return set_pace
 
@@ -77,6 +79,28 @@ def test_a_vote_without_time_for_a_final_training_is_handed_back_whole(pace):
     pace(1e3)
     arm = votes()
     assert final.train_final(arm.plan, case(60), trial_arm=arm).members == arm.members
+
+
+def with_scores(member, scores):
+    return dataclasses.replace(member, validation_scores_N=np.array(scores, dtype=float))
+
+
+def test_a_final_training_that_fell_behind_gives_way_to_the_best_network_of_the_trials(monkeypatch):
+    arm = opening.train_as_it_is(PLAN, case(), num_seeds=3)
+    fair, best, poor = (member for member in arm.members)
+    arm = dataclasses.replace(
+        arm,
+        members=(
+            with_scores(fair, [1, 0] * 50),
+            with_scores(best, [1, 1, 1, 0] * 25),
+            with_scores(poor, [0, 0, 1, 0] * 25),
+        ),
+    )
+    for share, is_kept in ((0.0, False), (0.5, True)):  # of the rows that the last network watched
+        last = with_scores(fair, np.arange(40) < 40 * share)
+        monkeypatch.setattr(final, "train", lambda *_, last=last, **__: (last,))
+        handed = final.train_final(PLAN, case(), trial_arm=arm)
+        assert handed.members == ((last,) if is_kept else (arm.members[1],))
 
 
 @pytest.mark.parametrize(
@@ -124,6 +148,28 @@ def test_the_estimate_of_a_trial_is_corrected_by_the_last_one(pace):
     assert counts[:2] == [4, 6]
     assert counts[2] == len(chosen)
     assert patient.affordable(chosen, votes())[1] == pytest.approx(36)
+
+
+def test_a_short_arm_tells_the_price_of_others_and_nothing_is_measured(monkeypatch):
+    def measured(*_, **__):
+        raise AssertionError("measuring costs more than it tells")
+
+    monkeypatch.setattr("goodfit.procedure.costs.measure_pace", measured)
+    patient, arm = costs(100), votes()
+    one = patient.of_epoch(PLAN, arm)
+    assert one == pytest.approx(arm.seconds / PLAN.epochs)
+    wider = dataclasses.replace(PLAN, network=MLP(widths=(64,)))
+    assert patient.of_epoch(wider, arm) > one
+    alike = [t for t in treatments(ON_TRAINING, PLAN)[0] if t.plan.structure == PLAN.structure]
+    chosen, seconds = patient.affordable(alike, arm)
+    # networks of one stack cost less together than one stack each
+    assert chosen == alike
+    assert PLAN.epochs * one < seconds < len(alike) * PLAN.epochs * one
+
+
+def test_a_glance_at_a_pace_is_short_where_time_is():
+    assert case(1000).budget.glance(0.2) == 0.2
+    assert case(2).budget.glance(0.2) == pytest.approx(0.02)
 
 
 def test_trials_in_heats_are_estimated_at_what_they_cost(pace):
@@ -229,6 +275,14 @@ def test_short_trainings_are_made_longer_before_all_remedies_are_tried(pace, tri
     assert patient._lengthen("training")
     assert patient.arm.plan.epochs == 40
     assert patient.decided_epochs == 0
+
+
+@pytest.mark.parametrize(("in_heats", "first"), [(True, {"ensemble"}), (False, None)])
+def test_where_trials_are_dear_what_needs_no_training_is_tried_first(pace, tried, in_heats, first):
+    pace(1e-3)
+    list(rounds(100, shortening=1.0, in_heats=in_heats)._try_remedies("testing"))
+    assert (set(tried[0]) == first) == in_heats
+    assert sum(codes.count("ensemble") for codes in tried) == 1
 
 
 def test_in_the_first_round_all_are_tried(pace, tried):

@@ -208,6 +208,15 @@ def test_another_rule_keeps_the_weight_decay():
         assert remedy.treat(decaying, remedy.doses[0]).rule.weight_decay == 0.3
 
 
+@pytest.mark.parametrize(("lr", "is_treated"), [(1e-6, True), (2e-4, False), (5e-3, False), (0.3, True)])
+def test_a_rule_at_a_rate_far_from_its_usual_one_is_taken_anew(lr, is_treated):
+    plan = replace(BARE, rule=rule_named("adam", lr=lr))
+    adam = next(remedy for remedy in RECIPE if remedy.code == "adam")
+    treated = adam.treat(plan, 1e-3)
+    assert treated.rule.lr == (1e-3 if is_treated else lr)
+    assert (treated == plan) == (not is_treated)
+
+
 def test_adam_is_no_change_for_a_plan_that_has_adam_with_its_decay():
     plan = replace(BARE, rule=rule_named("adamw", lr=1e-3, weight_decay=0.1))
     adam = next(remedy for remedy in RECIPE if remedy.code == "adam")

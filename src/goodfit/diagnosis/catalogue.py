@@ -111,14 +111,14 @@ ON_TRAINING = (
         "updates-too-small",
         "error",
         "all steps together could hardly have moved the weights",
-        "lr-up adam rmsprop adagrad longer",
+        "adam rmsprop adagrad momentum lr-up longer",
     ),
     entry(
         "GF107",
         "updates-too-large",
         "warning",
         "one step changes the weights by a large part of their size",
-        "lr-down adam clip warm-up cosine adagrad",
+        "adam lr-down rmsprop momentum clip warm-up cosine adagrad",
     ),
     entry(
         "GF108",
@@ -146,7 +146,7 @@ ON_TRAINING = (
         "divergence",
         "error",
         "the training loss grew beyond where it started, or beyond all numbers",
-        "lr-down clip adam scale-inputs he-init warm-up batch-norm",
+        "adam lr-down clip rmsprop scale-inputs he-init warm-up batch-norm",
     ),
     entry(
         "GF112",

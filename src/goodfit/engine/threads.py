@@ -15,18 +15,15 @@ from goodfit.data.split import Split
 from goodfit.engine.candidate import Candidate
 from goodfit.engine.loop import fills_threads, measure_pace
 
-WORTH_THREADS = {True: 1.0, False: 0.55}
-"""Gain, over the number of threads, from which they are chosen, where processes could take the cores and
-where none can. Two processes with a stack each gain 1.6 to 1.7 whatever they train; two threads up to 1.8 on
-long steps, but 1.3 where the same steps are rounded and so shorter."""
+WORTH_THREADS = 1.0
+"""Gain, over the number of threads, from which they are chosen. Two processes with a stack each gain 1.6 to
+1.7 whatever they train; two threads up to 1.8 on long steps, but 1.3 where these are rounded and shorter."""
 LOOKS = 2
 """Times each is measured, in turns: other work on the machine must not decide for the whole run."""
 
 
 @contextlib.contextmanager
-def suitable_threads(
-    population: Sequence[Candidate], split: Split, *, measure: bool, can_hire: bool = False
-) -> Iterator[int]:
+def suitable_threads(population: Sequence[Candidate], split: Split, *, measure: bool) -> Iterator[int]:
     """Let torch use the number of threads that suits a population, and restore it afterwards.
 
     Args:
@@ -34,7 +31,6 @@ def suitable_threads(
         split: The data.
         measure: Take a few steps with one thread and with all, and compare. Otherwise decide by
             the number of operations, which gives the same answer on every run.
-        can_hire: Whether the cores that one thread leaves idle would be given to other processes.
 
     Yields:
         The number of threads.
@@ -43,7 +39,7 @@ def suitable_threads(
     chosen = most
     if most > 1:
         if measure:
-            chosen = _measured(population, split, most, worth=WORTH_THREADS[can_hire] * most)
+            chosen = _measured(population, split, most)
         else:
             chosen = most if fills_threads(population, split) else 1
     torch.set_num_threads(chosen)
@@ -53,9 +49,9 @@ def suitable_threads(
         torch.set_num_threads(most)
 
 
-def _measured(population: Sequence[Candidate], split: Split, most: int, *, worth: float) -> int:
+def _measured(population: Sequence[Candidate], split: Split, most: int) -> int:
     seconds: dict[int, list[float]] = {1: [], most: []}
     for count in (1, most) * LOOKS:
         torch.set_num_threads(count)
         seconds[count].append(measure_pace(population, split, seconds=0.1))
-    return most if min(seconds[most]) * worth < min(seconds[1]) else 1
+    return most if min(seconds[most]) * WORTH_THREADS * most < min(seconds[1]) else 1

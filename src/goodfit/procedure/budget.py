@@ -10,6 +10,8 @@ from goodfit.errors import BudgetError
 
 FINAL_SHARE = 0.30
 """Share of the time that is kept for the final training and the report."""
+GLANCE_SHARE = 0.01
+"""Share of the time that one measurement of a pace may take at most."""
 CLOSING_SECONDS = 2.0
 """Kept for the sealed test and for writing files."""
 
@@ -68,6 +70,15 @@ class Budget:
     def left_for_final(self) -> float:
         """Seconds until the last step must be over."""
         return max(0.0, self.final_deadline - time.monotonic())
+
+    def glance(self, seconds: float) -> float:
+        """Seconds for which to measure a pace: those wanted, or fewer where the whole budget is short.
+
+        Example:
+            >>> Budget(seconds=300.0).glance(0.2), Budget(seconds=1.0).glance(0.2)
+            (0.2, 0.01)
+        """
+        return min(seconds, GLANCE_SHARE * self.seconds)
 
     def trainings_left(self, *, keep: int) -> float:
         """Networks that may still be trained when ``keep`` are set aside for the final model."""

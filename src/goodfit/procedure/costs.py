@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Sequence
 
 from goodfit.engine.candidate import Candidate
+from goodfit.engine.construction import num_parameters
 from goodfit.engine.loop import measure_pace
 from goodfit.engine.plan import Plan
 from goodfit.evidence.arms import TrainedArm
@@ -14,6 +16,12 @@ from goodfit.procedure.case import Case
 from goodfit.recipe.remedy import Treatment
 
 PACE_SECONDS = 0.12
+WORTH_MEASURING = 1.0
+"""Seconds of an arm from which it pays to measure the pace of others; a shorter one tells its own price."""
+FIRST_COSTS = 5.0
+"""What a stack costs before its first network, in networks: many small ones cost little more than one."""
+OTHER_STRUCTURE = 1.5
+"""What another structure costs in the mean, over the plan's own; batch-norm costs up to three times."""
 ROUND_SHARE = 0.6
 """Share of the time left for trials that one round may plan to use; the next rounds need some too."""
 LEAST_CORRECTION, MOST_CORRECTION = 0.3, 1.5
@@ -29,11 +37,13 @@ class Costs:
         case: The data, and what may be used.
         in_heats: Whether trials are run in heats, in which most arms train one seed only.
         correction: What the last trial took, over what it was estimated to take.
+        first: The first arm that was asked about; it had a stack of its own, so its price is known.
     """
 
     case: Case
     in_heats: bool = False
     correction: float = 1.0
+    first: TrainedArm | None = None
 
     def affordable(self, wanted: Sequence[Treatment], arm: TrainedArm) -> tuple[list[Treatment], float]:
         """Choose, in order, the treatments that time and the number of trainings allow.
@@ -92,12 +102,28 @@ class Costs:
         return self._pace([treatment.plan for treatment in group], arm) * group[0].plan.epochs
 
     def _pace(self, plans: Sequence[Plan], arm: TrainedArm) -> float:
+        """Seconds of one epoch of plans of one structure on all seeds of an arm."""
+        self.first = self.first or arm
+        if self.first.seconds < WORTH_MEASURING:
+            return self._price(plans, self.first, num_seeds=len(arm.members))
         population = [
             Candidate(arm=str(place), seed=member.candidate.seed, plan=plan)
             for place, plan in enumerate(plans)
             for member in arm.members
         ]
-        return measure_pace(population, self.case.split, seconds=PACE_SECONDS, hands=self.case.hands)
+        seconds = self.case.budget.glance(PACE_SECONDS)
+        return measure_pace(population, self.case.split, seconds=seconds, hands=self.case.hands)
+
+    def _price(self, plans: Sequence[Plan], first: TrainedArm, *, num_seeds: int) -> float:
+        """Estimate a stack by what the first arm took: by the number of its networks, and their size."""
+        size, epochs = len(first.members), sum(history.epochs[-1] for history in first.histories)
+        of_network = first.seconds / max(1, epochs) * size / (FIRST_COSTS + size)
+        split = self.case.split
+        stack = of_network * (FIRST_COSTS + num_seeds * len(plans))
+        if (plans[0].network, plans[0].inputs) == (first.plan.network, first.plan.inputs):
+            return stack
+        larger = num_parameters(plans[0], split) / num_parameters(first.plan, split)
+        return stack * max(OTHER_STRUCTURE, math.sqrt(larger))
 
 
 def _by_structure(wanted: Sequence[Treatment]) -> list[list[Treatment]]:

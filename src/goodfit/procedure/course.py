@@ -39,7 +39,7 @@ LONGEST = 3.0
 """Times the epochs that a plan asks for which a final training may last, while an answer is no and time is
 left: as many as the remedy of longer training gives, which is not tried where trials are short."""
 WORTH_HIRING = 8.0
-"""Seconds of budget from which starting another process pays."""
+"""Seconds of budget from which starting another process pays, and trying numbers of threads."""
 
 
 def run_recipe(
@@ -62,16 +62,16 @@ def run_recipe(
         command: What the user typed, for the record.
     """
     population = [Candidate(arm=CONTROL, seed=seed, plan=plan) for seed in range(num_seeds or NUM_SEEDS)]
-    can_hire, timed = case.budget.seconds >= WORTH_HIRING, case.budget.is_timed
+    is_long, timed = case.budget.seconds >= WORTH_HIRING, case.budget.is_timed
     with suitable_device(population, case.split, asked=device, measure=timed) as where:
         if where.is_gpu:  # one process keeps it busy
             case.journal.note(_told(where))
             return _run(plan, case, target_metric, num_seeds=num_seeds, command=command)
         if where.reason:
             case.journal.note(f"networks are trained on the processor: {where.reason}")
-        with suitable_threads(population, case.split, measure=timed, can_hire=can_hire) as threads:
+        with suitable_threads(population, case.split, measure=timed and is_long) as threads:
             # cores that threads leave idle are given to other processes
-            idle = _num_cores() - 1 if threads == 1 and can_hire else 0
+            idle = _num_cores() - 1 if threads == 1 and is_long else 0
             with hired(case.split, count=idle) as workers:
                 case = dataclasses.replace(case, workers=workers)
                 return _run(plan, case, target_metric, num_seeds=num_seeds, command=command)

@@ -161,7 +161,7 @@ def _too_dear(experiment: Experiment, seeds: Sequence[int], case: Case) -> str:
     if not case.budget.left_for_trials():
         return "no time left"
     population = [Candidate(arm=experiment.name, seed=seed, plan=experiment.plan) for seed in seeds]
-    pace = measure_pace(population, experiment.split, seconds=PACE_SECONDS)
+    pace = measure_pace(population, experiment.split, seconds=case.budget.glance(PACE_SECONDS))
     return "no time left" if pace * experiment.plan.epochs > case.budget.left_for_trials() else ""
 
 

@@ -21,6 +21,7 @@ from goodfit.engine.plan import Plan
 from goodfit.evidence.arms import TrainedArm
 from goodfit.evidence.bootstrap import bootstrap_interval
 from goodfit.evidence.references import FittedReference
+from goodfit.evidence.statistics import mean_interval
 from goodfit.procedure.case import Case
 from goodfit.procedure.fitted import Predictor
 from goodfit.procedure.loss_source import loss_source
@@ -55,8 +56,7 @@ def train_final(plan: Plan, case: Case, *, trial_arm: TrainedArm) -> TrainedArm:
     plan, count = _in_time(plan, case, count)
     if plan.epochs < SHORTEST * trial_arm.plan.epochs:
         case.journal.note("no time for a final training: the networks of the last trial are handed back")
-        members = trial_arm.members if plan.ensemble else trial_arm.members[:1]
-        return dataclasses.replace(trial_arm, name="final", members=members)
+        return _of_trial(trial_arm, plan)
     trained = train(
         _population(plan, count, case.may_mix),
         case.split,
@@ -67,8 +67,29 @@ def train_final(plan: Plan, case: Case, *, trial_arm: TrainedArm) -> TrainedArm:
         workers=case.workers,
     )
     budget.used += count
-    fit = tuple(member for member in trained if member.history.ending != "diverged")
-    return TrainedArm(name="final", plan=plan, members=fit or trained)
+    fit = tuple(member for member in trained if member.history.ending != "diverged") or trained
+    final = TrainedArm(name="final", plan=plan, members=fit)
+    if _fell_behind(final, trial_arm):
+        case.journal.note("the final training ended worse than the trials: their networks are handed back")
+        return _of_trial(trial_arm, plan)
+    return final
+
+
+def _fell_behind(final: TrainedArm, trial_arm: TrainedArm) -> bool:
+    """Whether networks do worse on the rows they watched, beyond chance, than those of the trials.
+
+    Where a rate shakes the weights, one seed more may end anywhere.
+    """
+    watched = [np.nan_to_num(m.validation_scores_N.astype(float), neginf=-1e3) for m in final.members]
+    highest = np.mean([mean_interval(scores_N[None]).high for scores_N in watched])
+    return bool(highest < trial_arm.scores_SN("testing").mean())
+
+
+def _of_trial(trial_arm: TrainedArm, plan: Plan) -> TrainedArm:
+    """Hand back what the trials made: all that vote, or the network that is best on validation rows."""
+    best = int(trial_arm.scores_SN("testing").mean(axis=1).argmax())
+    members = trial_arm.members if plan.ensemble else (trial_arm.members[best],)
+    return dataclasses.replace(trial_arm, name="final", members=members)
 
 
 def _population(plan: Plan, count: int, folds: bool) -> list[Candidate]:
@@ -83,7 +104,8 @@ def _in_time(plan: Plan, case: Case, count: int) -> tuple[Plan, int]:
     if not case.budget.is_timed:
         return plan, count
     population = _population(plan, count, case.may_mix)
-    pace = measure_pace(population, case.split, seconds=PACE_SECONDS, hands=case.hands)
+    seconds = case.budget.glance(PACE_SECONDS)
+    pace = measure_pace(population, case.split, seconds=seconds, hands=case.hands)
     epochs = int(MOST_OF_TIME * case.budget.left_for_final() / pace)
     if plan.ensemble:
         count = max(count, min(MOST_MEMBERS, int(count * epochs / plan.epochs)))

@@ -166,4 +166,4 @@ def _fewest_epochs(plan: Plan, split: Split) -> int:
 
 def _pace(plan: Plan, case: Case, count: int) -> float:
     population = [Candidate(arm=CONTROL, seed=seed, plan=plan) for seed in range(count)]
-    return measure_pace(population, case.split, seconds=PACE_SECONDS, hands=case.hands)
+    return measure_pace(population, case.split, seconds=case.budget.glance(PACE_SECONDS), hands=case.hands)

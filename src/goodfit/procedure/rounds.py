@@ -151,19 +151,19 @@ class Rounds:
                 if self.decided_epochs:
                     return
             for rank in self._ranks(remedies, question):
-                for part in self._parts([t for t in rank if self.lessons.leave_open(t)]):
-                    chosen, seconds = self.costs.affordable(part, self.arm)
-                    if not chosen:
-                        continue
-                    trial = self._try_out(chosen, question, tried=tried, estimate=seconds)
-                    yield trial
-                    tried += len(chosen)
-                    ahead = ahead_on_leaving(trial, num_seeds=len(self.arm.members))
-                    again, _ = self.costs.affordable(ahead, self.arm)
-                    if again:
-                        others = tried - len(again)
-                        # part of it is trained already, so its seconds teach nothing about the next trial
-                        yield self._try_out(again, question, tried=others, estimate=0.0, begun=trial.arms)
+                wanted = [t for t in rank if self.lessons.leave_open(t)]
+                chosen, seconds = self.costs.affordable(wanted, self.arm)
+                if not chosen:
+                    continue
+                trial = self._try_out(chosen, question, tried=tried, estimate=seconds)
+                yield trial
+                tried += len(chosen)
+                ahead = ahead_on_leaving(trial, num_seeds=len(self.arm.members))
+                again, _ = self.costs.affordable(ahead, self.arm)
+                if again:
+                    others = tried - len(again)
+                    # part of it is trained already, so its seconds teach nothing about the next trial
+                    yield self._try_out(again, question, tried=others, estimate=0.0, begun=trial.arms)
 
     def _ranks(self, remedies: Sequence[Remedy], question: Question) -> tuple[tuple[Treatment, ...], ...]:
         """Treatments at usual doses, then at others; these wait where trials can still be made longer."""
@@ -171,17 +171,17 @@ class Rounds:
         return ranks[:1] if question == "training" and self._longer_epochs() else ranks
 
     def _groups(self, question: Question) -> tuple[tuple[Remedy, ...], ...]:
-        """Remedies for what was found, one group a finding, and all others."""
+        """Remedies for what was found, one group a finding, and all others.
+
+        Where trials are dear, those that need no trainings of their own come first of all.
+        """
         groups = remedies_for(question, self._find(question), first=self.lessons.take_promising())
         if self.case.prescription is not None:
             return (self.case.prescription.remedies(question, without=self.unsuited),)
-        return groups
-
-    def _parts(self, wanted: list[Treatment]) -> list[list[Treatment]]:
-        """Where trials are dear, try first what needs none of its own trainings."""
         if not self.costs.in_heats:
-            return [wanted]
-        return [[t for t in wanted if t.remedy.trains == trains] for trains in (False, True)]
+            return groups
+        free = tuple(remedy for group in groups for remedy in group if not remedy.trains)
+        return (free, *(tuple(remedy for remedy in group if remedy.trains) for group in groups))
 
     def _without(self) -> set[str]:
         """Codes not to be tried: what cannot be, and what is in the plan, unless more of it may help more."""

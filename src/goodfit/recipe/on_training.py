@@ -11,6 +11,8 @@ from goodfit.nets.mlp import MLP
 from goodfit.recipe.remedy import Edit, Remedy, is_linear
 from goodfit.rules.base import rule_named
 
+FAR = 15.0
+"""How many times as large or small as its usual value a rate has to be for the rule to be a remedy again."""
 WITH_ACTIVATION = (MLP, CNN, Given)
 
 
@@ -29,11 +31,17 @@ def activation(name: str) -> Edit:
 
 
 def rule(name: str) -> Edit:
-    """Edit that takes another update rule; the dose is its learning rate, weight decay stays."""
+    """Edit that takes another update rule; the dose is its learning rate, weight decay stays.
+
+    It takes the same rule too where the plan's rate is far from the dose: no few steps of a rate, up or down,
+    lead from a millionth to a thousandth.
+    """
 
     def edit(plan: Plan, dose: float) -> Plan:
-        if plan.rule.name == name or (plan.rule.name, name) == ("adamw", "adam"):
-            return plan  # of AdamW and Adam only the decay differs, and that stays as it is
+        # of AdamW and Adam only the decay differs, and that stays as it is
+        is_same = plan.rule.name == name or (plan.rule.name, name) == ("adamw", "adam")
+        if is_same and dose / FAR < plan.rule.lr < dose * FAR:
+            return plan
         return replace(plan, rule=rule_named(name, lr=dose, weight_decay=plan.rule.weight_decay))
 
     return edit
