@@ -229,3 +229,16 @@ def _shows_an_effect(scores_ASN):
 def _beats(rival_SN, scores_SN):
     effect, p_value = paired_effect(scores_SN, rival_SN)
     return effect.value > 0 and p_value < BEATEN
+
+
+def test_of_arms_that_reach_the_bar_those_best_on_validation_rows_go_on(control):
+    def arm(trained, validated):
+        (member,) = arm_like(control, (np.arange(1000) < trained).astype(float)).members
+        rows_N = (np.arange(1000) < validated).astype(float)
+        members = (dataclasses.replace(member, validation_scores_N=rows_N),)
+        return dataclasses.replace(control, name="arm", members=members)
+
+    untreated = arm(995, 900)
+    arms = [arm(999, 910), arm(992, 960), arm(993, 950), arm(900, 990)]
+    assert who_goes_on(arms, untreated, "training", most=2, bar=0.99) == [1, 2]
+    assert who_goes_on(arms, untreated, "training", most=2) == [0, 2]

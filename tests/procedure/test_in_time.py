@@ -280,7 +280,9 @@ def test_short_trainings_are_made_longer_before_all_remedies_are_tried(pace, tri
 @pytest.mark.parametrize(("in_heats", "first"), [(True, {"ensemble"}), (False, None)])
 def test_where_trials_are_dear_what_needs_no_training_is_tried_first(pace, tried, in_heats, first):
     pace(1e-3)
-    list(rounds(100, shortening=1.0, in_heats=in_heats)._try_remedies("testing"))
+    patient = rounds(100, shortening=1.0, in_heats=in_heats)
+    patient.arm = dataclasses.replace(patient.arm, plan=dataclasses.replace(patient.arm.plan, ensemble=False))
+    list(patient._try_remedies("testing"))
     assert (set(tried[0]) == first) == in_heats
     assert sum(codes.count("ensemble") for codes in tried) == 1
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 
 from goodfit.evidence.verdict import Interval, Verdict
@@ -31,11 +32,20 @@ VERDICT = Verdict(
 )
 
 
-def trial_of(*verdicts, trains=True):
+def arm_of(treated, validation):
+    scores = {"training": treated, "testing": validation}
+    return SimpleNamespace(scores_SN=lambda question: np.full((4, 10), scores[question]))
+
+
+def trial_of(*verdicts, trains=True, validations=(0.5,) * 3):
     treatments = [SimpleNamespace(remedy=SimpleNamespace(trains=trains)) for _ in verdicts]
     return SimpleNamespace(
         verdicts=tuple(dataclasses.replace(VERDICT, **told) for told in verdicts),
         treatments=treatments,
+        arms=[
+            arm_of(told["treated"], validation)
+            for told, validation in zip(verdicts, validations, strict=False)
+        ],
         control=SimpleNamespace(members=range(4)),
     )
 
@@ -74,3 +84,11 @@ def test_who_left_ahead_is_listed_once_those_that_went_on_have_failed():
 def test_who_went_on_has_not_left_though_a_second_look_gave_others_more_seeds():
     looked_at_again, once = told(0.6, "not shown", num_seeds=8), told(0.9, "not shown", num_seeds=4)
     assert ahead_on_leaving(trial_of(looked_at_again, once), num_seeds=4) == []
+
+
+def test_of_those_that_reach_the_bar_the_best_on_validation_rows_wins_where_trainings_are_dear():
+    trial = trial_of(told(0.999), told(0.995), told(0.97), validations=(0.97, 0.98, 0.99))
+    assert best_of(trial, are_dear=True, bar=0.99) == 1
+    assert best_of(trial, are_dear=True, bar=0.96) == 2
+    assert best_of(trial, are_dear=True) == 0
+    assert best_of(trial, bar=0.99) == 0

@@ -37,6 +37,7 @@ def train_in_heats(
     split: Split,
     *,
     question: Question,
+    bar: float = math.inf,
     begun: Sequence[TrainedArm] = (),
     deadline: float = math.inf,
     progress: Progress | None = None,
@@ -49,6 +50,7 @@ def train_in_heats(
         control: The untreated arm; its seeds are those of the others.
         split: The data.
         question: Decides the rows on which arms are compared.
+        bar: Training score that is enough, see :func:`who_goes_on`.
         begun: Arms that left earlier heats; the seeds they have are not trained again.
         deadline: As in :func:`goodfit.engine.loop.train`.
         progress: As in :func:`goodfit.engine.loop.train`.
@@ -64,7 +66,7 @@ def train_in_heats(
     going_on = list(range(len(plans)))
     for heat, (start, end) in zip(_heats(len(seeds)), _parts(len(plans), len(seeds)), strict=True):
         if heat.start:
-            going_on = who_goes_on(arms, control, question, most=_most(heat), among=going_on)
+            going_on = who_goes_on(arms, control, question, most=_most(heat), among=going_on, bar=bar)
         if not going_on:
             break
         lacking = [place for place in going_on if len(known.get(arms[place].name, ())) < heat.stop]
@@ -94,11 +96,14 @@ def who_goes_on(
     *,
     most: int,
     among: Sequence[int] | None = None,
+    bar: float = math.inf,
 ) -> list[int]:
     """Choose, from the seeds they have so far, the arms that may still win: places in the order given.
 
     An arm leaves if the best arm or the control is better beyond the chance of seeds and rows, or if an
-    arm has nearly the same effect in a fraction of the time. The best few of the others stay.
+    arm has nearly the same effect in a fraction of the time. The best few of the others stay. Training scores
+    that reach the bar are all as good: of such arms none beats another, and the best is the one that is best
+    on validation rows.
 
     Args:
         arms: All arms of the trial.
@@ -106,6 +111,7 @@ def who_goes_on(
         question: Decides the rows.
         most: How many may stay.
         among: Places of those that are still there, all with the same seeds; all arms by default.
+        bar: Training score that is enough.
     """
     places = list(range(len(arms)) if among is None else among)
     scores = {place: arms[place].scores_SN(question) for place in places}
@@ -113,10 +119,23 @@ def who_goes_on(
     effects = [float(scores[place].mean() - before_SN.mean()) for place in places]
     dear = [places[i] for i in too_dear(effects, [arms[place].seconds for place in places])]
     # who is too dear leaves first: the best of the others must not lose against it, or none would be left
-    best_first = sorted(set(places) - {*dear}, key=lambda place: (-float(scores[place].mean()), place))
+    worth = {place: worth_of(arms[place], question, bar) for place in {*places} - {*dear}}
+    best_first = sorted(worth, key=lambda place: (-worth[place][0], -worth[place][1], place))
     rivals = (before_SN, scores[best_first[0]])
-    staying = [p for p in best_first if not any(_beats(rival, scores[p]) for rival in rivals)]
-    return sorted(staying[:most])
+    beaten = {
+        place
+        for place in best_first
+        if worth[place][0] < bar and any(_beats(rival, scores[place]) for rival in rivals)
+    }
+    return sorted([place for place in best_first if place not in beaten][:most])
+
+
+def worth_of(arm: TrainedArm, question: Question, bar: float) -> tuple[float, float]:
+    """Tell how good an arm is: its score, on training data the bar at most, and then its validation score."""
+    score = float(arm.scores_SN(question).mean())
+    if question == "testing":
+        return score, 0.0
+    return min(score, bar), float(arm.scores_SN("testing").mean())
 
 
 def too_dear(effects: Sequence[float], seconds: Sequence[float]) -> list[int]:

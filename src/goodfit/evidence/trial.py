@@ -78,6 +78,7 @@ def try_out(
     tried: int = 0,
     share: float = 1.0,
     in_heats: bool = False,
+    bar: float = math.inf,
     begun: Sequence[TrainedArm] = (),
     deadline: float = math.inf,
     progress: Progress | None = None,
@@ -100,6 +101,7 @@ def try_out(
             one, :data:`FIRST_SHARE` if :func:`look_again` may follow.
         in_heats: Whether arms that can no longer win leave after one seed, see
             :func:`goodfit.evidence.heats.train_in_heats`. Those are never judged to help or to harm.
+        bar: Training score that is enough, for heats.
         begun: Arms of an earlier trial in heats on this control; what they trained is not trained again.
         deadline: As in :func:`goodfit.engine.loop.train`.
         progress: As in :func:`goodfit.engine.loop.train`.
@@ -108,7 +110,9 @@ def try_out(
     plans = [(t.name, t.plan) for t in treatments if t.remedy.trains]
     means: dict[str, Any] = {"deadline": deadline, "progress": progress, "workers": workers}
     if in_heats:
-        trained = iter(train_in_heats(plans, control, split, question=question, begun=begun, **means))
+        trained = iter(
+            train_in_heats(plans, control, split, question=question, bar=bar, begun=begun, **means)
+        )
     else:
         seeds = [member.candidate.seed for member in control.members]
         trained = iter(train_arms(plans, split, seeds=seeds, **means))

@@ -213,6 +213,7 @@ class Rounds:
             tried=tried,
             share=FIRST_SHARE if self._may_look_again() else 1.0,
             in_heats=self.costs.in_heats,
+            bar=self.bar.score,
             begun=begun,
             deadline=self.case.budget.trial_deadline,
             progress=self._progress(f"trying {len(chosen)} remedies for {question} data"),
@@ -252,7 +253,7 @@ class Rounds:
     def _keep_best(self, trial: Trial) -> bool:
         """Put the proven treatment with the best result into the plan; the loop then goes on from there."""
         self.lessons.learn(trial, num_seeds=len(self.arm.members))
-        best = best_of(trial, are_dear=self.costs.in_heats)
+        best = best_of(trial, are_dear=self.costs.in_heats, bar=self.bar.score)
         self.case.journal.judge(trial, kept=None if best is None else trial.treatments[best].name)
         if best is None:
             return False

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from goodfit.evidence.heats import too_dear
+import math
+
+from goodfit.evidence.heats import too_dear, worth_of
 from goodfit.evidence.trial import Trial
 from goodfit.recipe.remedy import Treatment
 
 
-def best_of(trial: Trial, *, are_dear: bool = False) -> int | None:
+def best_of(trial: Trial, *, are_dear: bool = False, bar: float = math.inf) -> int | None:
     """Choose the place of the proven treatment with the best result; ``None`` if nothing is proven.
 
     Args:
         trial: The trial.
         are_dear: Whether trainings are dear: a remedy then loses against one that has nearly its effect in
-            a fraction of its time.
+            a fraction of its time, and of those that reach the bar on training data the one that is best on
+            validation rows wins, since few rounds are left.
+        bar: Training score that is enough.
     """
     helped = {place: v for place, v in enumerate(trial.verdicts) if v.outcome == "helped"}
     if not helped:
@@ -22,7 +26,16 @@ def best_of(trial: Trial, *, are_dear: bool = False) -> int | None:
         effects = [verdict.effect.value for verdict in helped.values()]
         dear = too_dear(effects, [verdict.seconds for verdict in helped.values()])
         helped = {place: v for i, (place, v) in enumerate(helped.items()) if i not in dear}
-    return max(helped, key=lambda place: (round(helped[place].treated, 3), -place))
+    if not are_dear:
+        return max(helped, key=lambda place: (round(helped[place].treated, 3), -place))
+    question = trial.verdicts[0].question
+    worth = {place: worth_of(trial.arms[place], question, bar) for place in helped if _trains(trial, place)}
+    worth |= {place: (helped[place].treated, 0.0) for place in helped if not _trains(trial, place)}
+    return max(helped, key=lambda place: (round(worth[place][0], 3), worth[place][1], -place))
+
+
+def _trains(trial: Trial, place: int) -> bool:
+    return trial.treatments[place].remedy.trains
 
 
 def ahead_on_leaving(trial: Trial, *, num_seeds: int) -> list[Treatment]:
