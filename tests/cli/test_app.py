@@ -269,3 +269,12 @@ def test_every_command_explains_itself(run, command):
     done = run(command, "--help")
     assert done.code == 0
     assert "Usage: goodfit" in done.out
+
+
+@pytest.mark.skipif(os.name != "posix", reason="pipes are closed otherwise elsewhere")
+def test_a_reader_that_has_seen_enough_is_no_error(environment):
+    command = [sys.executable, "-u", "-m", "goodfit", "findings"]
+    with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as shown:
+        shown.stdout.close()
+        assert shown.stderr.read() == b""
+    assert shown.returncode == 141

@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import functools
+import os
 import sys
 import time
 import traceback
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from goodfit.procedure.fitted import Fitted
     from goodfit.procedure.run import Run
 
-GOOD, FINDINGS_REMAIN, NOT_EXAMINED, INTERRUPTED = 0, 1, 2, 130
+GOOD, FINDINGS_REMAIN, NOT_EXAMINED, INTERRUPTED, CLOSED = 0, 1, 2, 130, 141
 REPORT_FILE = "report.html"
 REPORT_SHARE = 0.05
 MOST_REPORT_SECONDS = 2.0
@@ -55,6 +56,9 @@ def code_of(command: Callable[..., int], *args: Any, **options: Any) -> int:
     except KeyboardInterrupt:
         sys.stderr.write("interrupted; nothing was written\n")
         return INTERRUPTED
+    except BrokenPipeError:  # who reads, such as head, has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for what is flushed at the end
+        return CLOSED
     except OSError as error:
         return _refuse(
             f"{error.filename or 'a file'}: {error.strerror or error}", "check the path and the space left"
