@@ -73,6 +73,7 @@ def train(
     hands = 1 if workers is None else 1 + workers.count
     waves, where = _waves(candidates, split, hands=hands), placement()
     is_timed = deadline < math.inf
+    # the cores of hands that find no work go to the only stack there is
     is_alone = len(waves) == 1 < hands and is_timed
     threads = hands if is_alone and fills_threads(candidates, split) else torch.get_num_threads()
     jobs = []
@@ -96,7 +97,7 @@ def train(
         return _run(wave, split, choice, deadline=until, progress=report)
 
     if workers is None or len(jobs) == 1:
-        with _threads(threads):
+        with on_threads(threads):
             done = {job[0]: run_here(job) for job in jobs}
     else:
         done = workers.share_out(jobs, run_here, deadline)
@@ -132,8 +133,8 @@ def _run(
 
 
 @contextlib.contextmanager
-def _threads(count: int) -> Iterator[None]:
-    """Give the cores of hands that find no work to the only stack there is."""
+def on_threads(count: int) -> Iterator[None]:
+    """Let torch use so many threads inside an operation for a while."""
     before = torch.get_num_threads()
     torch.set_num_threads(count)
     try:

@@ -11,14 +11,7 @@ import torch
 import torch.nn.functional as F  # noqa: N812  (the name everybody knows)
 from torch import Tensor, nn
 
-from goodfit.engine.backend import (
-    Backend,
-    Batch,
-    Dropout,
-    LayerWatcher,
-    gradients_of,
-    leaves,
-)
+from goodfit.engine.backend import Backend, Batch, Dropout, LayerWatcher, gradients_of, leaves
 from goodfit.engine.blend import Targets
 from goodfit.engine.by_hand import ByHand
 from goodfit.engine.device import PROCESSOR

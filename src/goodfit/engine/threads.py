@@ -13,7 +13,7 @@ import torch
 
 from goodfit.data.split import Split
 from goodfit.engine.candidate import Candidate
-from goodfit.engine.loop import fills_threads, measure_pace
+from goodfit.engine.loop import fills_threads, measure_pace, on_threads
 
 WORTH_THREADS = 1.0
 """Gain, over the number of threads, from which they are chosen. Two processes with a stack each gain 1.6 to
@@ -42,16 +42,13 @@ def suitable_threads(population: Sequence[Candidate], split: Split, *, measure: 
             chosen = _measured(population, split, most)
         else:
             chosen = most if fills_threads(population, split) else 1
-    torch.set_num_threads(chosen)
-    try:
+    with on_threads(chosen):
         yield chosen
-    finally:
-        torch.set_num_threads(most)
 
 
 def _measured(population: Sequence[Candidate], split: Split, most: int) -> int:
     seconds: dict[int, list[float]] = {1: [], most: []}
     for count in (1, most) * LOOKS:
-        torch.set_num_threads(count)
-        seconds[count].append(measure_pace(population, split, seconds=0.1))
+        with on_threads(count):
+            seconds[count].append(measure_pace(population, split, seconds=0.1))
     return most if min(seconds[most]) * WORTH_THREADS * most < min(seconds[1]) else 1

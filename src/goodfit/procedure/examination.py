@@ -54,7 +54,7 @@ def examine(case: Case, harness: Harness, *, control: TrainedArm, arm: TrainedAr
         round: The last round.
     """
     journal = case.journal
-    last = {answer.question: answer.good for answer in journal.answers}
+    last = journal.last_answers
     first = next(answer.good for answer in journal.answers if answer.question == "training")
     wanted: list[tuple[Question, TrainedArm, Sequence[Experiment]]] = []
     if not last["training"]:

@@ -43,6 +43,11 @@ class Journal:
         """Say a sentence that should stay on the screen."""
         self.listener(Noted(text=text))
 
+    @property
+    def last_answers(self) -> dict[str, bool]:
+        """Whether each question that was asked was last answered yes."""
+        return {answer.question: answer.good for answer in self.answers}
+
     def answer(self, answer: Answer) -> Answer:
         """Keep an answer."""
         self.answers.append(answer)

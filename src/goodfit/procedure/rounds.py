@@ -74,7 +74,7 @@ class Rounds:
     @property
     def is_good(self) -> bool:
         """Whether the last answer to each question was yes."""
-        last = {answer.question: answer.good for answer in self.case.journal.answers}
+        last = self.case.journal.last_answers
         return last.get("training", False) and last.get("testing", False)
 
     def _question_to_treat(self) -> Question | None:

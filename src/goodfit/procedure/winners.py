@@ -28,14 +28,17 @@ def best_of(trial: Trial, *, are_dear: bool = False, bar: float = math.inf) -> i
         helped = {place: v for i, (place, v) in enumerate(helped.items()) if i not in dear}
     if not are_dear:
         return max(helped, key=lambda place: (round(helped[place].treated, 3), -place))
-    question = trial.verdicts[0].question
-    worth = {place: worth_of(trial.arms[place], question, bar) for place in helped if _trains(trial, place)}
-    worth |= {place: (helped[place].treated, 0.0) for place in helped if not _trains(trial, place)}
+    worth = {place: _worth(trial, place, bar) for place in helped}
     return max(helped, key=lambda place: (round(worth[place][0], 3), worth[place][1], -place))
 
 
-def _trains(trial: Trial, place: int) -> bool:
-    return trial.treatments[place].remedy.trains
+def _worth(trial: Trial, place: int, bar: float) -> tuple[float, float]:
+    verdict = trial.verdicts[place]
+    if not trial.treatments[
+        place
+    ].remedy.trains:  # its arm is the control's, and only the verdict knows its score
+        return verdict.treated, 0.0
+    return worth_of(trial.arms[place], verdict.question, bar)
 
 
 def ahead_on_leaving(trial: Trial, *, num_seeds: int) -> list[Treatment]:
