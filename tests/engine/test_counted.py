@@ -30,11 +30,6 @@ def test_the_numbers_are_those_of_splitmix():
         assert (drawn.uniform((5,))[0] * 2**24).tolist() == expected
 
 
-def test_a_permutation_holds_every_row_once():
-    for rows_N in streams(0, 1, 2).permutations(50):
-        assert sorted(rows_N.tolist()) == list(range(50))
-
-
 def test_candidates_of_one_seed_share_all_draws_and_others_do_not():
     drawn, rate_K1 = streams(7, 3, 7), torch.full((3, 1), 0.5)
     for numbers in (
@@ -55,19 +50,6 @@ def test_neither_order_nor_neighbours_nor_those_who_left_change_a_seeds_numbers(
     for _ in range(3):
         assert torch.equal(one.uniform((30,))[0], many.uniform((30,))[1])
         assert one.next_seeds()[0] == many.next_seeds()[1]
-
-
-@pytest.mark.parametrize(
-    "other", [streams(5, root=1), streams(5, purpose="dropout")], ids=["root", "purpose"]
-)
-def test_another_root_or_purpose_is_another_stream(other):
-    assert not torch.equal(streams(5).permutations(100), other.permutations(100))
-
-
-def test_each_draw_is_new():
-    drawn = streams(5)
-    assert not torch.equal(drawn.uniform((100,)), drawn.uniform((100,)))
-    assert drawn.next_seeds() != drawn.next_seeds()
 
 
 def test_numbers_are_even_or_normal_and_neighbours_have_nothing_in_common():

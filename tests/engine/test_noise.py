@@ -5,6 +5,8 @@ from __future__ import annotations
 import pytest
 import torch
 
+from goodfit.engine.counted import CountedStreams
+from goodfit.engine.device import PROCESSOR
 from goodfit.engine.noise import Streams
 
 
@@ -12,8 +14,16 @@ def streams(*seeds, root=0, purpose="batches"):
     return Streams(root, purpose, seeds=seeds)
 
 
-def test_a_permutation_holds_every_row_once():
-    for rows_N in streams(0, 1, 2).permutations(50):
+def counted(*seeds, root=0, purpose="batches"):
+    return CountedStreams(root, purpose, seeds=seeds, device=PROCESSOR)
+
+
+of_both_kinds = pytest.mark.parametrize("open_streams", [streams, counted])
+
+
+@of_both_kinds
+def test_a_permutation_holds_every_row_once(open_streams):
+    for rows_N in open_streams(0, 1, 2).permutations(50):
         assert sorted(rows_N.tolist()) == list(range(50))
 
 
@@ -49,16 +59,17 @@ def test_numbers_are_even_or_normal():
     assert (normal_N.mean().item(), normal_N.std().item()) == pytest.approx((0, 1), abs=0.05)
 
 
-@pytest.mark.parametrize(
-    "other", [streams(5, root=1), streams(5, purpose="dropout")], ids=["root", "purpose"]
-)
-def test_another_root_or_purpose_is_another_stream(other):
-    assert not torch.equal(streams(5).permutations(100), other.permutations(100))
+@of_both_kinds
+@pytest.mark.parametrize("other", [{"root": 1}, {"purpose": "dropout"}], ids=["root", "purpose"])
+def test_another_root_or_purpose_is_another_stream(open_streams, other):
+    assert not torch.equal(open_streams(5).permutations(100), open_streams(5, **other).permutations(100))
 
 
-def test_each_draw_is_new():
-    drawn = streams(5)
+@of_both_kinds
+def test_each_draw_is_new(open_streams):
+    drawn = open_streams(5)
     assert not torch.equal(drawn.permutations(100), drawn.permutations(100))
+    assert not torch.equal(drawn.uniform((100,)), drawn.uniform((100,)))
     assert drawn.next_seeds() != drawn.next_seeds()
 
 
