@@ -24,7 +24,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--data", default="mnist", choices=["mnist", "fashion_mnist"])
     parser.add_argument("--budget", type=float, default=1200.0)
-    parser.add_argument("--target", type=float, default=0.988, help="accuracy that counts as good")
+    parser.add_argument("--target", type=float, default=0.995, help="accuracy that counts as good")
     parser.add_argument("--layers", type=int, default=9)
     parser.add_argument("--width", type=int, default=256)
     arguments = parser.parse_args()

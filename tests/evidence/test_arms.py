@@ -9,7 +9,7 @@ import pytest
 
 from goodfit.engine.losses import Loss
 from goodfit.engine.plan import Plan
-from goodfit.evidence.arms import beside, train_arms
+from goodfit.evidence.arms import beside, has_diverged, train_arms
 from goodfit.evidence.statistics import paired_effect
 from goodfit.nets.mlp import MLP
 from goodfit.rules.base import rule_named
@@ -48,7 +48,11 @@ def with_scores(arm, scores_SN, diverged):
         dataclasses.replace(
             arm.members[0],
             train_scores_N=row_N,
-            history=dataclasses.replace(arm.histories[0], ending="diverged" if gone else "finished"),
+            history=dataclasses.replace(
+                arm.histories[0],
+                ending="diverged" if gone else "finished",
+                train_score=(float(row_N.mean()),),
+            ),
         )
         for row_N, gone in zip(scores_SN, diverged, strict=True)
     )
@@ -68,6 +72,27 @@ def test_where_few_diverge_they_count_as_the_worst_of_the_others(arms):
 def test_none_and_many_count_as_they_are(arms, diverged):
     arm = with_scores(arms[0], SCORES_SN, diverged)
     assert arm.usual_scores_SN("training").tolist() == SCORES_SN.tolist()
+
+
+@pytest.mark.parametrize(
+    ("curve", "end", "expected"),
+    [
+        pytest.param([0.1, 0.8, 0.98, 0.97], 0.54, True, id="most is lost"),
+        pytest.param([0.1, 0.8, 0.98, 0.97], 0.95, False, id="an ordinary ripple"),
+        pytest.param([0.1, 0.8, 0.98, 0.97], 0.97, False, id="nothing is lost"),
+        pytest.param([0.1, 0.11, 0.16, 0.10], 0.10, False, id="nothing had been learnt"),
+        pytest.param([-0.4, None, 0.6, 0.5], 0.1, True, id="R squared, one point not known"),
+        pytest.param([], 0.0, False, id="no curve"),
+    ],
+)
+def test_what_loses_much_of_what_it_had_learnt_counts_as_diverged(arms, curve, end, expected):
+    member = arms[0].members[0]
+    member = dataclasses.replace(
+        member,
+        train_scores_N=np.full(7, end),
+        history=dataclasses.replace(member.history, train_score=tuple(curve)),
+    )
+    assert has_diverged(member) == expected
 
 
 def simulated(stream, *, gain=0.0, chance):

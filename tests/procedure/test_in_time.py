@@ -17,6 +17,7 @@ from goodfit.procedure.case import Case
 from goodfit.procedure.costs import LEAST_CORRECTION, MOST_CORRECTION, Costs
 from goodfit.procedure.events import silence
 from goodfit.procedure.journal import Journal
+from goodfit.procedure.lengths import of_any_length
 from goodfit.procedure.questions import Bar
 from goodfit.procedure.rounds import Rounds
 from goodfit.procedure.start import Wanted, plan_as_it_is
@@ -195,7 +196,7 @@ def rounds(seconds, *, shortening, epochs=4, in_heats=True):
 
 
 def test_short_trials_are_lengthened_before_what_helps_testing_is_tried(pace):
-    pace(0.2)  # 70 s for trials hold 48 trainings of 7 epochs
+    pace(0.13)  # 70 s for trials hold 72 trainings of 7 epochs
     patient = rounds(100, shortening=0.1)
     assert patient._lengthen("testing")
     assert patient.arm.plan.epochs == 7
@@ -205,7 +206,7 @@ def test_short_trials_are_lengthened_before_what_helps_testing_is_tried(pace):
 
 
 def test_lengthened_trials_have_as_many_seeds_as_the_user_insists_on(pace):
-    pace(0.2)
+    pace(0.13)
     patient = rounds(100, shortening=0.1)
     patient.most_seeds = 3
     assert patient._lengthen("testing")
@@ -289,8 +290,16 @@ def test_where_trials_are_dear_what_needs_no_training_is_tried_first(pace, tried
 
 def test_in_the_first_round_all_are_tried(pace, tried):
     pace(1e-3)
+    list(rounds(100, shortening=0.1, in_heats=False)._try_remedies("training"))
+    assert len(tried[0]) > 20
+
+
+def test_where_trials_are_dear_the_lecture_s_own_are_tried_before_what_came_after_it(pace, tried):
+    pace(1e-3)
     list(rounds(100, shortening=0.1)._try_remedies("training"))
-    assert len(tried[-1]) > 20
+    taught, beyond = tried
+    assert {"maxout", "rmsprop", "adagrad"} <= set(taught)
+    assert {"batch-norm", "skip", "cosine"} <= set(beyond)
 
 
 @pytest.mark.parametrize(
@@ -339,23 +348,52 @@ def test_a_plan_is_good_once_the_last_answers_are_yes(answers, is_good):
 
 
 @pytest.mark.parametrize(
-    ("score", "round", "only_short"),
+    ("score", "round", "on_its_way"),
     [
         pytest.param(0.9, 2, True, id="the curve goes there"),
         pytest.param(0.9, 1, False, id="no remedy has been tried yet"),
         pytest.param(0.9999, 2, False, id="more epochs alone would not do"),
     ],
 )
-def test_a_training_that_is_on_its_way_is_lengthened_before_remedies_are_tried(
-    pace, monkeypatch, score, round, only_short
+def test_a_training_that_its_findings_remedies_do_not_help_is_left_on_its_way_to_the_bar(
+    pace, tried, monkeypatch, score, round, on_its_way
 ):
     pace(1e-3)
     monkeypatch.setattr("goodfit.procedure.rounds.projected_score", lambda histories, *, epochs: 0.95)
     patient = rounds(100, shortening=0.1)
     patient.round, patient.bar = round, Bar(score=score, source="target")
-    assert patient._is_only_short("training") == only_short
-    assert patient.decided_epochs == (40 if only_short else 0)
-    assert patient._is_only_short("testing")
+    patient.lessons.promising = ("clip", "lr-up")
+    list(patient._try_remedies("training"))
+    assert tried[0][:2] == ["clip", "lr-up"]
+    assert patient._is_on_its_way == on_its_way
+    assert patient.decided_epochs == (40 if round > 1 and not on_its_way else 0)
+    answer = patient._ask("training")
+    assert answer.good == on_its_way
+    assert ("leads to 0.950" in answer.reason) == on_its_way
+    assert patient._lengthen("testing")  # of the same plan as much is to be expected
+    assert patient._is_on_its_way == on_its_way
+
+
+def test_what_no_longer_leads_to_the_bar_is_treated_again(pace, monkeypatch):
+    pace(1e-3)
+    patient = rounds(100, shortening=0.1)
+    patient.bar, patient.on_its_way = Bar(score=0.9999, source="target"), of_any_length(patient.arm.plan)
+    for projected, question in ((1.0, "testing"), (0.95, "training")):
+        monkeypatch.setattr(
+            "goodfit.procedure.rounds.projected_score", lambda *_, epochs, projected=projected: projected
+        )
+        assert patient._question_to_treat() == question
+    assert patient.on_its_way is None
+
+
+def test_another_plan_is_not_on_its_way():
+    patient = rounds(100, shortening=0.1)
+    patient.on_its_way = of_any_length(patient.arm.plan)
+    assert patient._is_on_its_way
+    patient.arm = dataclasses.replace(
+        patient.arm, plan=dataclasses.replace(patient.arm.plan, input_dropout=0.1)
+    )
+    assert not patient._is_on_its_way
 
 
 @pytest.mark.parametrize(("in_heats", "expected"), [(True, 1.5), (False, 0.75)])

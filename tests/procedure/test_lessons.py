@@ -11,10 +11,9 @@ from tests.procedure.test_winners import VERDICT
 from goodfit.procedure.lessons import Lessons
 
 
-def treatment(code, dose=1.0):
-    return SimpleNamespace(
-        name=f"{code} {dose:g}", remedy=SimpleNamespace(code=code), dose=dose, plan=(code, dose)
-    )
+def treatment(code, dose=1.0, question="training"):
+    remedy = SimpleNamespace(code=code, question=question)
+    return SimpleNamespace(name=f"{code} {dose:g}", remedy=remedy, dose=dose, plan=(code, dose))
 
 
 def trial_of(*told):
@@ -54,6 +53,17 @@ def test_only_a_testing_remedy_is_given_up_once_it_did_nothing(lessons, question
     lessons.learn(trial_of((tried, below_zero(question=question))), num_seeds=4)
     assert lessons.leave_open(tried) == open_again
     assert lessons.leave_open(treatment("dropout", 0.1))
+
+
+@pytest.mark.parametrize(("question", "open_again"), [("training", True), ("testing", False)])
+def test_what_set_training_back_waits_for_another_training_remedy(lessons, question, open_again):
+    worse = dataclasses.replace(VERDICT.effect, value=-0.9, low=-0.95, high=-0.85)
+    momentum, kept = treatment("momentum"), treatment("x", question=question)
+    trial = trial_of((momentum, {"outcome": "not shown", "effect": worse, "num_seeds": 1}))
+    lessons.learn(trial, num_seeds=4)
+    assert not lessons.leave_open(momentum)
+    lessons.leave(("as it was",), trial_of((kept, {})), chosen=kept)
+    assert lessons.leave_open(momentum) == open_again
 
 
 def test_a_remedy_that_harmed_is_tried_again_at_gentler_doses_alone(lessons):

@@ -121,7 +121,12 @@ class TestTreatments:
 
     def test_codes_that_are_not_wanted_are_left_out(self):
         ranks = treatments([BY_CODE["relu"], BY_CODE["adam"]], BARE, without={"adam"})
-        assert [[t.name for t in rank] for rank in ranks] == [["relu"], []]
+        assert [[t.name for t in rank] for rank in ranks] == [["relu"]]
+
+    def test_of_what_is_in_the_plan_for_testing_more_is_tried_at_once(self):
+        remedy, treated = BY_CODE["dropout"], replace(BARE, dropout=0.25)
+        ranks = treatments([remedy, BY_CODE["early-stopping"]], treated)
+        assert [[t.name for t in rank] for rank in ranks] == [["dropout 0.5", "early-stopping"]]
 
     def test_no_remedies_make_no_treatments(self):
         assert treatments([], BARE) == ()

@@ -171,7 +171,7 @@ ON_TESTING = (
         "overtraining",
         "warning",
         "the validation loss turned up before the end",
-        "early-stopping dropout weight-decay l2 label-smoothing averaging smaller",
+        "early-stopping dropout input-dropout weight-decay l2 label-smoothing averaging smaller",
         "testing",
     ),
     entry(

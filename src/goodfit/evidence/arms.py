@@ -24,6 +24,11 @@ Question = Literal["training", "testing"]
 CONTROL = "as it is"
 FEW_DIVERGED = 0.25
 """Share of the seeds up to which their divergence alone could not be shown to come from a treatment."""
+FELL_BACK = 0.25
+"""Share of its best training score's gain whose loss at the end counts as divergence: a rate at the edge
+throws weights far off for a few steps, and a training that ends there says nothing of its plan."""
+LEAST_GAIN = 0.1
+"""A gain below which nothing was learnt that could be lost."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
@@ -75,8 +80,8 @@ class TrainedArm:
 
     @property
     def diverged_S(self) -> np.ndarray:
-        """Which seeds diverged."""
-        return np.array([history.ending == "diverged" for history in self.histories])
+        """Which seeds diverged, to the end or so far that much of what they had learnt is lost."""
+        return np.array([has_diverged(member) for member in self.members])
 
     def ensemble_scores_SN(self, question: Question, split: Split) -> np.ndarray:
         """Scores of votes: row s holds the vote of all seeds but s, so that it can be paired with seed s.
@@ -91,6 +96,15 @@ class TrainedArm:
         y_N = self.members[0].train_y_N if question == "training" else _validation_targets(split)
         scores_SN = self.plan.loss.score(torch.from_numpy(others_SNO), torch.from_numpy(y_N), by_row=True)
         return np.nan_to_num(scores_SN.numpy().astype(float), nan=0.0, posinf=0.0, neginf=-1e3)
+
+
+def has_diverged(member: Trained) -> bool:
+    """Whether a training ended beyond all numbers, or far below what it had reached on the way."""
+    if member.history.ending == "diverged":
+        return True
+    curve = [score for score in member.history.train_score if score is not None and math.isfinite(score)]
+    gain = max(curve, default=0.0) - (curve[0] if curve else 0.0)
+    return gain > LEAST_GAIN and max(curve) - float(member.train_scores_N.mean()) > FELL_BACK * gain
 
 
 def train_arms(

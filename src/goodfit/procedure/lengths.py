@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Sequence
 
 from goodfit.engine.history import History
+from goodfit.engine.plan import Plan
 from goodfit.evidence.arms import TrainedArm
 from goodfit.procedure.costs import Costs
 
@@ -13,8 +15,8 @@ SEEDS_OF_HEATS = 6
 """Where most arms of a trial leave after a seed or two, those that stay may have more. Trials have them once
 they are lengthened: the large effects of the first rounds need neither the epochs nor the seeds."""
 WORTH_LENGTHENING = 1.3
-LONG_TRAININGS = 48
-"""Trainings that the time left must hold after trials have been lengthened: two rounds in heats."""
+LONG_TRAININGS = 60
+"""Trainings that the time left must hold once trials are longer: two rounds in heats, and a half."""
 STEEPEST = 2.0
 """Power of the epochs by which an error may be expected to fall; what falls faster is about to arrive."""
 
@@ -33,6 +35,11 @@ def longer_epochs(arm: TrainedArm, costs: Costs, *, shortening: float) -> int:
     possible = int(costs.case.budget.left_for_trials() / arms / costs.of_epoch(arm.plan, arm))
     epochs = min(possible, round(arm.plan.epochs / shortening))
     return epochs if epochs >= WORTH_LENGTHENING * arm.plan.epochs else 0
+
+
+def of_any_length(plan: Plan) -> Plan:
+    """Take from a plan what may change while it is on its way: its epochs, its patience, and the vote."""
+    return dataclasses.replace(plan, epochs=1, patience=None, ensemble=False)
 
 
 def projected_score(histories: Sequence[History], *, epochs: int) -> float:

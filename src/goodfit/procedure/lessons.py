@@ -14,8 +14,10 @@ class Lessons:
     """What is known of treatments that were tried.
 
     Attributes:
-        hopeless: Testing treatments not shown to help; they are not tried again. A training remedy that
-            did nothing may do much once another has opened the way.
+        hopeless: Testing treatments not shown to help; they are not tried again on what was learnt so. A
+            training remedy that did nothing may do much once another has opened the way.
+        set_back: Training treatments that were worse than the plan beyond doubt; they are not tried again
+            until another remedy for training data is in it.
         harmful_doses: The dose at which a remedy harmed; it is not tried again at that dose or a stronger
             one.
         promising: Remedies that helped in the last round without being the best; the next begins with them.
@@ -23,6 +25,7 @@ class Lessons:
     """
 
     hopeless: set[str] = dataclasses.field(default_factory=set)
+    set_back: set[str] = dataclasses.field(default_factory=set)
     harmful_doses: dict[str, float] = dataclasses.field(default_factory=dict)
     promising: tuple[str, ...] = ()
     seen: list[Plan] = dataclasses.field(default_factory=list)
@@ -41,24 +44,31 @@ class Lessons:
                 promising.append(treatment.remedy.code)
             elif verdict.outcome == "harmed":
                 self.harmful_doses[treatment.remedy.code] = treatment.dose
+            elif verdict.question == "training" and verdict.effect.high < 0:
+                self.set_back.add(treatment.name)
             elif verdict.question == "testing":
                 self.hopeless.add(treatment.name)
-        self.promising = (*self.promising, *promising)
+        self.promising = tuple(dict.fromkeys((*self.promising, *promising)))
 
-    def take_promising(self) -> tuple[str, ...]:
-        """Name the promising remedies, once."""
-        promising, self.promising = self.promising, ()
+    def take_promising(self, *, keep: bool = False) -> tuple[str, ...]:
+        """Name the promising remedies, once unless they are to be kept in mind."""
+        promising = self.promising
+        self.promising = promising if keep else ()
         return promising
 
     def leave(self, plan: Plan, trial: Trial, *, chosen: Treatment) -> None:
         """Remember the plan that a trial improved on, and those that it did not choose."""
+        if chosen.remedy.question == "training":
+            # the network now learns in another way: what did nothing there may help here
+            self.set_back.clear()
+            self.hopeless.clear()
         self.seen += [plan, *(t.plan for t in trial.treatments if t is not chosen)]
 
     def leave_open(self, treatment: Treatment) -> bool:
         """Whether nothing seen so far speaks against it: not its own trial, not one at a gentler dose."""
         harmed = self.harmful_doses.get(treatment.remedy.code)
         return (
-            treatment.name not in self.hopeless
+            treatment.name not in self.hopeless | self.set_back
             and treatment.plan not in self.seen
             and (harmed is None or treatment.dose < harmed)
         )

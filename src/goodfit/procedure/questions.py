@@ -56,16 +56,17 @@ def ask(
     *,
     round: int,
     nothing_left: bool = False,
+    projected: float | None = None,
 ) -> Answer:
     """Ask one of the two questions.
 
-    Where few seeds diverged they count as the worst of the others, and the reason says so: the final training
-    hands back weights from before a divergence, and gives those who diverged no vote.
+    Where few seeds diverged, or fell far back, they count as the worst of the others, and the reason says so:
+    the final training hands back weights from before, and gives those who diverged no vote.
 
-    The answer is yes when the mean score reaches the bar. Training rows are scored on a sample, which
-    cannot tell less than one of its rows: there a shortfall of less than one row is none. Once nothing is
-    left to try, the answer is also yes when the score is not shown to be below the bar: its interval,
-    paired with the reference's rows where there are any, reaches it.
+    The answer is yes when the mean score reaches the bar, or leads there. Training rows are scored on a
+    sample, which cannot tell less than one of its rows: there a shortfall of less than one row is none. Once
+    nothing is left to try, the answer is also yes when the score is not shown to be below the bar: its
+    interval, paired with the reference's rows where there are any, reaches it.
 
     Args:
         question: ``"training"`` or ``"testing"``.
@@ -74,14 +75,20 @@ def ask(
         split: The data.
         round: How often the loop has come back, from 1.
         nothing_left: Whether every remedy of this question has been tried.
+        projected: Score after as many epochs as the plan asks for, where trials are shorter and are to be
+            judged by where they lead.
     """
     scores_SN = scores_of(arm, question, split)
     score = mean_interval(scores_SN)
     resolution = 1 / scores_SN.shape[1] if question == "training" else 0.0
     reaches = score.value > bar.score - resolution or score.value >= bar.score
-    good = reaches or (nothing_left and _highest_gain(scores_SN, bar, question, score.high) >= 0)
+    leads_there = projected is not None and projected >= bar.score
+    is_near = nothing_left and _highest_gain(scores_SN, bar, question, score.high) >= 0
+    good = reaches or leads_there or is_near
     rows = "training rows" if question == "training" else "validation rows"
     comparison = "reaches" if reaches else "is not shown to be below" if good else "is below"
+    if leads_there and not reaches:
+        comparison = f"leads to {projected:.3f} by the epochs that the plan asks for, which reaches"
     whose = "your target" if bar.source == "target" else f"what {bar.source} reaches on validation rows"
     return Answer(
         question=question,
@@ -96,8 +103,8 @@ def ask(
 
 def _told(arm: TrainedArm) -> str:
     """Say of an answer which seeds it does not count."""
-    diverged_S = arm.few_diverged_S
-    return f"; {diverged_S.sum()} of {len(diverged_S)} seeds diverged" if diverged_S.any() else ""
+    gone_S = arm.few_diverged_S
+    return f"; {gone_S.sum()} of {len(gone_S)} seeds diverged or fell back" if gone_S.any() else ""
 
 
 def _highest_gain(scores_SN: np.ndarray, bar: Bar, question: Question, high: float) -> float:

@@ -6,16 +6,19 @@ The first question comes first every time: a remedy for testing may have spoilt 
 from __future__ import annotations
 
 import dataclasses
+import itertools
+import math
 from collections.abc import Callable, Iterator, Sequence
 
 from goodfit.diagnosis import testing, training
 from goodfit.diagnosis.finding import Finding
+from goodfit.engine.plan import Plan
 from goodfit.evidence.arms import CONTROL, Question, TrainedArm, train_arms
 from goodfit.evidence.trial import FIRST_SHARE, Trial, look_again, try_out
 from goodfit.procedure.case import Case
 from goodfit.procedure.costs import Costs
 from goodfit.procedure.final import with_epochs
-from goodfit.procedure.lengths import SEEDS_OF_HEATS, longer_epochs, projected_score
+from goodfit.procedure.lengths import SEEDS_OF_HEATS, longer_epochs, of_any_length, projected_score
 from goodfit.procedure.lessons import Lessons
 from goodfit.procedure.questions import Bar, ask
 from goodfit.procedure.run import Answer
@@ -40,6 +43,8 @@ class Rounds:
         round: How often the loop has come back.
         lessons: What trials have taught of the remedies.
         decided_epochs: Epochs of longer trials that are to come next, in place of further remedies.
+        on_its_way: The plan for which remedies made for what was found do nothing on training data, and
+            which the epochs that it asks for alone are to bring there, the way the learning curves go.
         most_seeds: Seeds of every arm from the first lengthening on, if trials then have fewer.
     """
 
@@ -52,6 +57,7 @@ class Rounds:
     round: int = 1
     lessons: Lessons = dataclasses.field(default_factory=Lessons)
     decided_epochs: int = 0
+    on_its_way: Plan | None = None
     most_seeds: int = SEEDS_OF_HEATS
 
     def run(self) -> str:
@@ -62,9 +68,12 @@ class Rounds:
                 return "both answers are yes"
             if self.round > MAX_ROUNDS:
                 return f"{MAX_ROUNDS} rounds of trials are over"
+            # a remedy for testing works against learning by heart, which a short training has not begun:
+            # there it would seem to harm
             progressed = (
-                (self._is_only_short(question) and self._lengthen(question))
+                (question == "testing" and self._lengthen(question))
                 or any(self._keep_best(trial) for trial in self._try_remedies(question))
+                or (question == "training" and self._is_on_its_way)
                 or self._lengthen(question)
             )
             if not progressed:
@@ -80,6 +89,7 @@ class Rounds:
     def _question_to_treat(self) -> Question | None:
         """Ask both questions in order; returns the first that is answered no."""
         if not self._ask("training").good:
+            self.on_its_way = None  # if it was, it no longer is
             return "training"
         if not self._ask("testing").good:
             return "testing"
@@ -87,7 +97,13 @@ class Rounds:
 
     def _ask(self, question: Question, *, nothing_left: bool = False) -> Answer:
         answer = ask(
-            question, self.arm, self.bar, self.case.split, round=self.round, nothing_left=nothing_left
+            question,
+            self.arm,
+            self.bar,
+            self.case.split,
+            round=self.round,
+            nothing_left=nothing_left,
+            projected=self._projected_score if question == "training" and self._is_on_its_way else None,
         )
         return self.case.journal.answer(answer)
 
@@ -95,24 +111,20 @@ class Rounds:
         catalogue = training if question == "training" else testing
         return self.case.journal.find(catalogue.findings(self.arm.histories))
 
-    def _is_only_short(self, question: Question) -> bool:
-        """Whether trials are to be longer before any remedy is tried.
+    @property
+    def _is_on_its_way(self) -> bool:
+        """Whether the plan is the one that longer training alone is to bring to the bar."""
+        return self.on_its_way == of_any_length(self.arm.plan)
 
-        A remedy for testing data works against learning by heart, which a short training has not begun:
-        there it would seem to harm. On training data a longer trial comes first where the epochs that the
-        plan asks for would do alone, the way the learning curves go; otherwise it comes last.
-        """
-        if question == "testing":
-            return True
+    @property
+    def _projected_score(self) -> float:
+        """Training score after the epochs that the plan asks for, the way the learning curves go."""
         plan = self.arm.plan
-        epochs = self._longer_epochs() if self.round > 1 and plan.loss.scoring is None else 0
-        if not epochs:
-            return False
-        asked_for = round(plan.epochs / self.shortening)
-        if projected_score(self.arm.histories, epochs=asked_for) < self.bar.score:
-            return False
-        self.decided_epochs = epochs
-        return True
+        if self.shortening == 1 or not self.costs.in_heats or plan.loss.scoring is not None:
+            return -math.inf
+        usual = zip(self.arm.histories, ~self.arm.few_diverged_S, strict=True)
+        histories = [history for history, is_usual in usual if is_usual]
+        return projected_score(histories, epochs=round(plan.epochs / self.shortening))
 
     def _lengthen(self, question: Question) -> bool:
         """Train the plan so far for longer where trials had to be short; returns whether there was time."""
@@ -141,12 +153,16 @@ class Rounds:
     def _try_remedies(self, question: Question) -> Iterator[Trial]:
         """Try one group of remedies after the other: those made for what was found, then the rest.
 
-        Where trials are short, a training that findings no longer speak against is made longer before all
-        others are tried: what is left of its error may be the shortness alone.
+        Where trials are short, what is left of the error may be the shortness alone. A training on which
+        remedies for its findings do nothing is left as it is, if its learning curve goes to the bar;
+        otherwise it is made longer before all other remedies are tried.
         """
         tried, groups = 0, self._groups(question)
         for number, remedies in enumerate(groups, start=1):
-            if question == "training" and self.round > 1 and number == len(groups):
+            if question == "training" and self.round > 1 and number == len(groups) - 1:
+                if self._projected_score >= self.bar.score:
+                    self.on_its_way = of_any_length(self.arm.plan)
+                    return
                 self.decided_epochs = self._longer_epochs()
                 if self.decided_epochs:
                     return
@@ -173,15 +189,23 @@ class Rounds:
     def _groups(self, question: Question) -> tuple[tuple[Remedy, ...], ...]:
         """Remedies for what was found, one group a finding, and all others.
 
-        Where trials are dear, those that need no trainings of their own come first of all.
+        Where trials are dear, those that need no trainings of their own come first of all, the others for
+        testing data stand in one group, and those for training data in two: the lecture's own, and what came
+        after it.
         """
-        groups = remedies_for(question, self._find(question), first=self.lessons.take_promising())
+        # where trials are dear few remedies see a plan, and what promised to help waits until it is in one
+        promising = self.lessons.take_promising(keep=self.costs.in_heats)
+        groups = remedies_for(question, self._find(question), first=promising)
         if self.case.prescription is not None:
             return (self.case.prescription.remedies(question, without=self.unsuited),)
         if not self.costs.in_heats:
             return groups
         free = tuple(remedy for group in groups for remedy in group if not remedy.trains)
-        return (free, *(tuple(remedy for remedy in group if remedy.trains) for group in groups))
+        *made_for_findings, rest = [tuple(remedy for remedy in group if remedy.trains) for group in groups]
+        if question == "testing":
+            return (free, (*itertools.chain(*made_for_findings), *rest))
+        taught = tuple(remedy for remedy in rest if remedy.source == "lecture")
+        return (free, *made_for_findings, taught, tuple(remedy for remedy in rest if remedy not in taught))
 
     def _without(self) -> set[str]:
         """Codes not to be tried: what cannot be, and what is in the plan, unless more of it may help more."""

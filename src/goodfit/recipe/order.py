@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Collection, Sequence
 
 from goodfit.diagnosis.finding import Finding
@@ -48,20 +49,29 @@ def treatments(
         without: Codes that are not to be tried.
 
     Returns:
-        The treatments at each remedy's usual dose, then those at its second dose, and so on. A plan that
-        equals ``plan``, or one that stands there already, is left out.
+        The treatments at each remedy's usual dose, then those at its second dose, and so on; of a remedy
+        for testing data that is in the plan already, the next stronger dose takes the place of the usual one.
+        A plan that equals ``plan``, or one that stands there already, is left out.
     """
-    most = max((len(remedy.doses) for remedy in remedies), default=0)
-    plans = [plan]
-    ranks: list[tuple[Treatment, ...]] = []
-    for rank in range(most):
+    courses = [_doses(remedy, plan) for remedy in remedies if remedy.code not in without]
+    seen, ranks = [plan], []
+    for rank in itertools.zip_longest(*courses):
         chosen = []
-        for remedy in remedies:
-            if remedy.code in without or rank >= len(remedy.doses):
-                continue
-            treated = remedy.treat(plan, remedy.doses[rank])
-            if treated not in plans:
-                plans.append(treated)
-                chosen.append(Treatment(remedy=remedy, dose=remedy.doses[rank], plan=treated))
+        for treatment in rank:
+            if treatment is not None and treatment.plan not in seen:
+                seen.append(treatment.plan)
+                chosen.append(treatment)
         ranks.append(tuple(chosen))
     return tuple(ranks)
+
+
+def _doses(remedy: Remedy, plan: Plan) -> list[Treatment]:
+    """Treatments by one remedy, in the order of its doses.
+
+    More of what helps on testing data may help more. Doses of a remedy for training are rates beside the
+    usual one, which come later however the plan came by it.
+    """
+    treated = [Treatment(remedy=remedy, dose=dose, plan=remedy.treat(plan, dose)) for dose in remedy.doses]
+    if remedy.question == "training":
+        return treated
+    return [treatment for treatment in treated if treatment.plan != plan]
