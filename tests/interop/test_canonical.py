@@ -103,3 +103,12 @@ def test_bad_weights_are_refused_and_good_ones_not_touched():
     weights = np.arange(30.0)
     canonical(counted(table(), np.zeros(30), weights), seed=0)
     np.testing.assert_array_equal(weights, np.arange(30.0))
+
+
+def test_a_table_of_words_keeps_its_copies_though_each_word_has_one_target():
+    """Merged, a word would come once, and be taken for an identifier."""
+    city = np.random.default_rng(0).integers(0, 50, 400)
+    X = pd.DataFrame({"city": [f"city {number}" for number in city]})
+    assert len(canonical(counted(X, city % 2, None), seed=0)) == 400
+    merged = canonical(counted(X.assign(size=city / 7), city % 2, None), seed=0)
+    assert len(merged) == len(np.unique(city))

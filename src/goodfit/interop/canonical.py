@@ -65,10 +65,10 @@ def canonical(rows: Weighted, *, seed: int) -> Weighted:
     """Bring rows into the form that copies and weights share; rows that differ and count once are in it.
 
     Equal rows of equal targets become one of their summed weight, so that no copy of a training row is asked
-    about in validation. Where most of the weight lies on inputs that carry several targets, copies are no
-    repetition but all there is to tell how often each target comes: a table of a few categories. Whole
-    weights are then written out as so many rows, which may come into any part. Either way the order depends
-    on the seed and on which rows there are, not on the order in which they were given.
+    about in validation. Where most of the weight lies on inputs that carry several targets, or all inputs are
+    words, copies are no repetition but tell how often each target and each word comes: a table of a few
+    categories. Whole weights are then written out as so many rows, which may come into any part. Either way
+    the order depends on the seed and on which rows there are, not on the order in which they were given.
 
     Args:
         rows: At least one.
@@ -87,7 +87,7 @@ def canonical(rows: Weighted, *, seed: int) -> Weighted:
     if rows.weight_N is None and len(first_M) == len(rows):
         return rows
     weight_M = np.bincount(pair_N, weights=rows.weight_N).astype(np.float64)
-    if _are_counts(weight_M, input_N[first_M]):
+    if _are_counts(weight_M, input_N[first_M], has_numbers=any(map(_is_number, columns))):
         first_M = first_M.repeat(weight_M.astype(int))
         weight_M = np.ones(len(first_M))
     # not in the order of their values, which a time or a source could be mistaken for
@@ -96,11 +96,16 @@ def canonical(rows: Weighted, *, seed: int) -> Weighted:
     return rows.at(first_M[order_M], None if is_plain else weight_M[order_M])
 
 
-def _are_counts(weight_M: np.ndarray, input_M: np.ndarray) -> bool:
-    """Whether weights tell how often each target came with inputs that mostly carry several."""
+def _are_counts(weight_M: np.ndarray, input_M: np.ndarray, *, has_numbers: bool) -> bool:
+    """Whether weights tell how often rows of a few categories came."""
+    if (weight_M != weight_M.round()).any() or weight_M.sum() > MOST_COPIES:
+        return False
     is_several_G = np.bincount(input_M) > 1
-    is_whole = (weight_M == weight_M.round()).all() and weight_M.sum() <= MOST_COPIES
-    return bool(is_whole and 2 * weight_M[is_several_G[input_M]].sum() > weight_M.sum())
+    return not has_numbers or bool(2 * weight_M[is_several_G[input_M]].sum() > weight_M.sum())
+
+
+def _is_number(column: pd.Series) -> bool:
+    return pd.api.types.is_numeric_dtype(column.dtype) or pd.api.types.is_datetime64_any_dtype(column.dtype)
 
 
 def _ranks(columns: list[pd.Series], num_rows: int) -> np.ndarray:

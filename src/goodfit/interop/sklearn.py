@@ -170,9 +170,9 @@ class GoodfitClassifier(ClassifierMixin, _Estimator):
     A fifth of the rows given to ``fit`` is sealed for the run's own test, so ``run_.test`` is an honest score
     even without cross-validation. Numbers, words, dates and missing cells are taken as they are; sparse input
     is refused. A row of weight 3 is three copies of it, and copies are one row of their summed weight: they
-    never stand in training and in validation at once. Only where most inputs carry several targets, as in a
-    table of a few categories, are they rows of their own. With fewer than 20 rows nothing can be proven, and
-    the plan is trained as it is, with a warning.
+    never stand in training and in validation at once. Only where most inputs carry several targets, or all
+    are words, as in a table of a few categories, are they rows of their own. With fewer than 20 rows nothing
+    can be proven, and the plan is trained as it is, with a warning.
 
     Args:
         model: The user's own network, ``"FILE.py:FUNCTION"`` or a function of (inputs, outputs).
