@@ -65,3 +65,10 @@ def test_all_right_and_all_wrong_get_the_exact_bound() -> None:
     assert bootstrap_interval(np.ones(30)).low == pytest.approx(0.025 ** (1 / 30))
     assert bootstrap_interval(np.zeros(30)).high == pytest.approx(1 - 0.025 ** (1 / 30))
     assert unanimous_interval(0.4, 9).high == 0.4
+
+
+def test_rows_of_which_few_weigh_bound_a_unanimous_score_less():
+    weight_N = np.append(np.ones(10), np.full(990, 1e-6))
+    few, all_ = bootstrap_interval(np.ones(1000), weight_N=weight_N), bootstrap_interval(np.ones(10))
+    assert few.low == pytest.approx(all_.low, abs=1e-3)
+    assert bootstrap_interval(np.ones(1000), weight_N=np.ones(1000)) == bootstrap_interval(np.ones(1000))

@@ -86,3 +86,12 @@ def test_a_word_of_another_version_is_kept_apart(record):
 def test_a_damaged_plan_is_refused(record):
     with pytest.raises(RunFolderError, match="'schedule'"):
         training_of(dataclasses.replace(record, treated_plan=(("network", "4-8-3"),)), members=1)
+
+
+def test_weights_of_rows_are_named_as_what_a_script_leaves_out(record):
+    run = dataclasses.replace(
+        record,
+        treated_plan=PLAN.describe(SIZES),
+        data=dataclasses.replace(record.data, is_weighted=True),
+    )
+    assert training_of(run, members=3).unknown == (("sample_weight", "(it counts every row once)"),)

@@ -15,6 +15,7 @@ from goodfit.data.preparation import Preparation
 from goodfit.data.split import SourceKind, Split
 from goodfit.data.splits import SHARES, Division, divide, order_of
 from goodfit.data.task import Task, TaskKind, define, is_missing
+from goodfit.data.weights import checked_weights, relative
 from goodfit.errors import DataError
 
 FEWEST_ROWS = 20
@@ -33,6 +34,7 @@ class Wishes:
         time: Column name or values: the newest rows are the test.
         shares: Shares of training, validation and test.
         seed: The root seed.
+        sample_weight: How often each row counts; ``None`` counts all alike.
     """
 
     task: TaskKind | None = None
@@ -40,6 +42,7 @@ class Wishes:
     time: Any = None
     shares: tuple[float, float, float] = SHARES
     seed: int = 0
+    sample_weight: Any = None
 
 
 def assemble(
@@ -68,7 +71,10 @@ def assemble(
     """
     group, main = _beside(main, wishes.group, "group")
     time, main = _beside(main, wishes.time, "time")
-    main, has_target, notes = _with_targets(main, "")
+    weight_N = None
+    if wishes.sample_weight is not None:
+        weight_N = checked_weights(wishes.sample_weight, num_rows=len(main.targets))
+    main, kept_N, notes = _with_targets(main, "", weight_N)
     if len(main.targets) < FEWEST_ROWS:
         raise DataError(
             f"{name} has {len(main.targets)} rows with a target", fix=f"give at least {FEWEST_ROWS} rows"
@@ -85,13 +91,15 @@ def assemble(
         parts,
         task=whole_task,
         targets=targets,
-        group=None if group is None else group[has_target],
-        time=None if time is None else order_of(time[has_target], name=str(wishes.time)),
+        group=None if group is None else group[kept_N],
+        time=None if time is None else order_of(time[kept_N], name=str(wishes.time)),
         wishes=wishes,
         has_own=(validation is not None, test is not None),
     )
     task = define(targets, division.train, kind=whole_task.kind)
     inputs = _stacked([part.inputs for part in parts])
+    if weight_N is not None:
+        weight_N = _with_own_parts(weight_N[kept_N], num_rows=len(targets))
     preparation = Preparation.fit(inputs, division.train, seed=wishes.seed)
     return Split(
         name=name,
@@ -101,11 +109,23 @@ def assemble(
         train_index=division.train,
         validation_index=division.validation,
         test_index=division.test,
-        notes=(*notes, *_column_notes(preparation), *division.notes),
+        notes=(
+            *notes,
+            *(["rows count by sample_weight"] if weight_N is not None else []),
+            *_column_notes(preparation),
+            *division.notes,
+        ),
         seed=wishes.seed,
         _cells=preparation.cells(inputs, odd="missing"),
         _targets_N=task.encode(targets),
+        _weights_N=weight_N,
     )
+
+
+def _with_own_parts(weight_N: np.ndarray, *, num_rows: int) -> np.ndarray | None:
+    """Scale the weights of the main rows; rows of parts that the user brought weigh 1 each."""
+    scaled_N = relative(weight_N)
+    return None if scaled_N is None else np.append(scaled_N, np.ones(num_rows - len(weight_N)))
 
 
 def _beside(main: Given, said: Any, word: str) -> tuple[np.ndarray | None, Given]:
@@ -140,21 +160,26 @@ def absent(name: str, known: list[str], *, what: str) -> DataError:
     )
 
 
-def _with_targets(part: Given, role: str) -> tuple[Given, np.ndarray, tuple[str, ...]]:
+def _with_targets(
+    part: Given, role: str, weight_N: np.ndarray | None = None
+) -> tuple[Given, np.ndarray, tuple[str, ...]]:
+    """Leave out rows that have no target or weigh nothing: the rest, which rows that is, and notes."""
     if not len(part.targets):
         raise DataError(f"the {role or 'training'} part has no rows", fix="give rows, or leave the part out")
     is_empty = is_missing(part.targets)
-    if not is_empty.any():
-        return part, ~is_empty, ()
     if is_empty.all():
         raise DataError(
             f"target {part.targets.name!r} is missing in every row{f' of the {role} part' if role else ''}",
             fix="choose a target that is filled",
         )
-    inputs = part.inputs.loc[~is_empty] if isinstance(part.inputs, pd.DataFrame) else part.inputs[~is_empty]
-    kept = Given(inputs=inputs, targets=part.targets[~is_empty].reset_index(drop=True))
-    note = f"{int(is_empty.sum())} rows without a target were left out"
-    return kept, ~is_empty, (note,)
+    is_idle = np.zeros_like(is_empty) if weight_N is None else (weight_N == 0) & ~is_empty
+    kept = ~(is_empty | is_idle)
+    if kept.all():
+        return part, kept, ()
+    inputs = part.inputs.loc[kept] if isinstance(part.inputs, pd.DataFrame) else part.inputs[kept]
+    counts = ((is_empty, "without a target"), (is_idle, "of weight 0"))
+    notes = tuple(f"{int(rows.sum())} rows {what} were left out" for rows, what in counts if rows.any())
+    return Given(inputs=inputs, targets=part.targets[kept].reset_index(drop=True)), kept, notes
 
 
 def _like(part: Given, main: Given, role: str) -> tuple[Given, str]:

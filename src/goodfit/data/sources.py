@@ -32,6 +32,7 @@ def load(
     group: Any = None,
     time: Any = None,
     shares: tuple[float, float, float] = SHARES,
+    sample_weight: Any = None,
     seed: int = 0,
 ) -> Split:
     """Turn any source of data into a Split.
@@ -48,13 +49,16 @@ def load(
         group: Column name or values: rows of one group stay in one part.
         time: Column name or values: the newest rows are the test.
         shares: Shares of training, validation and test rows.
+        sample_weight: How often each row of ``source`` counts, at least 0; ``validation`` and ``test`` rows
+            of the user's own count once each.
         seed: The root seed; the same seed gives the same split.
 
     Returns:
         The split, its test part sealed.
 
     Raises:
-        DataError: The data cannot be read, or cannot be learnt from.
+        DataError: The data cannot be read, or cannot be learnt from; or there are weights for rows that
+            cannot have any.
 
     Example:
         >>> from sklearn.datasets import load_iris
@@ -64,14 +68,18 @@ def load(
         (90, 3)
     """
     if isinstance(source, Split):
+        refuse_weights(sample_weight, "a split")
         return source
     kind, parts = _open(source, y, target=target)
+    if kind == "loader":
+        refuse_weights(sample_weight, "a loader")
     for role, own in (("test", test), ("validation", validation)):
         if own is not None:
             parts[role] = _open_part(own, target=target, main=parts["main"])
+    wishes = Wishes(task=task, group=group, time=time, shares=shares, seed=seed, sample_weight=sample_weight)
     split = assemble(
         parts["main"],
-        Wishes(task=task, group=group, time=time, shares=shares, seed=seed),
+        wishes,
         name=_name(source),
         kind=kind,
         validation=parts.get("validation"),
@@ -80,6 +88,15 @@ def load(
     del parts  # the frames hold what Arrow read
     tables.give_back_memory()
     return split
+
+
+def refuse_weights(sample_weight: Any, source: str) -> None:
+    """Raise a :class:`DataError` if rows of a source that cannot have weights are given some."""
+    if sample_weight is not None:
+        raise DataError(
+            f"sample_weight is given with {source}",
+            fix="give rows and targets as arrays or a frame, as in fit(X, y, sample_weight=w)",
+        )
 
 
 def read_new(source: Any, *, rows: int = 100_000) -> Iterator[pd.DataFrame | np.ndarray]:

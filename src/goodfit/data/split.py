@@ -32,11 +32,13 @@ class Rows:
         codes_NC: int64 codes of categories to embed, 0 for what training did not hold; ``None``
             if there are none.
         y_N: int64 classes, or float32 standardised numbers; ``(N, ...)`` where a row has several.
+        weight_N: float64 weights, with mean 1 over all rows of the source; ``None`` where all are equal.
     """
 
     x: Tensor
     codes_NC: Tensor | None
     y_N: Tensor
+    weight_N: Tensor | None = None
 
     def __len__(self) -> int:
         return len(self.y_N)
@@ -73,6 +75,7 @@ class Split:
     form: Form | None = None
     _cells: Cells = dataclasses.field(repr=False)
     _targets_N: np.ndarray = dataclasses.field(repr=False)
+    _weights_N: np.ndarray | None = dataclasses.field(default=None, repr=False)
     _cache: dict[tuple[str, str], Rows] = dataclasses.field(default_factory=dict, init=False, repr=False)
     _openings: list[str] = dataclasses.field(default_factory=list, init=False, repr=False)
 
@@ -114,6 +117,11 @@ class Split:
         return len(self._openings)
 
     @property
+    def is_weighted(self) -> bool:
+        """Whether some rows count more than others."""
+        return self._weights_N is not None
+
+    @property
     def columns(self) -> tuple[Column, ...]:
         """Every column of a table, used or dropped; empty otherwise."""
         return self.preparation.columns
@@ -153,4 +161,5 @@ class Split:
             x=torch.from_numpy(x),
             codes_NC=None if codes_NC is None else torch.from_numpy(codes_NC),
             y_N=torch.from_numpy(self._targets_N[index]),
+            weight_N=None if self._weights_N is None else torch.from_numpy(self._weights_N[index]),
         )

@@ -81,7 +81,7 @@ def on_testing(histories: Sequence[History], *, training_is_good: bool, is_good:
     if is_good:
         return {"GF205 too-few-rows, GF207 over-regularised": "testing is good, so no experiment was made"}
     if not any(history.reliability for history in histories):
-        return {"GF208 poor-calibration": "numbers have no probabilities, or there are too few rows"}
+        return {"GF208 poor-calibration": "numbers have no probabilities, or rows are too few or weighted"}
     return {}
 
 

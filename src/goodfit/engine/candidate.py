@@ -43,6 +43,7 @@ class Trained:
         train_y_N: Targets of that sample.
         train_scores_N: Score of each of a fixed sample of training rows; their mean is the training score.
         validation_scores_N: Score of each validation row.
+        train_weight_N: Weights of the sample of training rows; ``None`` where all are equal.
     """
 
     candidate: Candidate
@@ -53,3 +54,4 @@ class Trained:
     train_y_N: np.ndarray
     train_scores_N: np.ndarray
     validation_scores_N: np.ndarray
+    train_weight_N: np.ndarray | None = None

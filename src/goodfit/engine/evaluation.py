@@ -15,6 +15,7 @@ from goodfit.engine.backend import Backend, Batch, row_chunks
 from goodfit.engine.device import times_at_once
 from goodfit.engine.losses import Loss
 from goodfit.engine.pool import Pool
+from goodfit.engine.weighting import relative_weights
 
 NEAR = 200_000
 """Floats of scores that are judged at once, so that what is made of them stays in the cache."""
@@ -95,6 +96,7 @@ class Final:
     predicted_MNO: np.ndarray
     predicted_train_MNO: np.ndarray
     train_y_MN: np.ndarray
+    train_weight_MN: np.ndarray | None
     train_scores_MN: np.ndarray
     validation_scores_MN: np.ndarray
 
@@ -139,6 +141,7 @@ class Evaluation:
             watched = self._look(self._pool.watch_KN)
         train, watched = train.of(index_M), watched.of(index_M)
         train_y_MN = self._pool.y_N[judged_KN[index_M]]
+        weight_MN = self._pool.weights(judged_KN[index_M])
         if self._loss.scoring is not None:  # a curve needs the metric of all rows, a trial that of each
             watched_y_MN = self._pool.targets(self._pool.watch_KN[index_M])
             watched = self._by_row(watched, watched_y_MN)
@@ -147,6 +150,7 @@ class Evaluation:
             predicted_MNO=watched.predicted_KNO.cpu().numpy(),
             predicted_train_MNO=train.predicted_KNO.cpu().numpy(),
             train_y_MN=train_y_MN.cpu().numpy(),
+            train_weight_MN=None if weight_MN is None else weight_MN.cpu().numpy(),
             train_scores_MN=train.score_KN.cpu().numpy(),
             validation_scores_MN=watched.score_KN.cpu().numpy(),
         )
@@ -165,6 +169,7 @@ class Evaluation:
 
     def _look(self, rows_KN: Tensor) -> Look:
         scores_KON, y_KN = self._scores(rows_KN), self._pool.targets(rows_KN)
+        weight_KN = self._pool.weights(rows_KN)
         predicted, loss, score = [], [], []
         # all rows of a few candidates: class weights are relative to all rows of a mean
         near = NEAR * times_at_once(scores_KON.device)
@@ -172,7 +177,10 @@ class Evaluation:
             scores_KNO = scores_KON[own].transpose(1, 2)
             predicted.append(self._loss.predict(scores_KNO))
             loss.append(self._loss.rows(scores_KNO, y_KN[own]))
-            score.append(self._loss.score(predicted[-1], y_KN[own]))
+            weight_LN = None if weight_KN is None else weight_KN[own]
+            if weight_LN is not None:  # class weights are relative to rows unweighted: one factor for all
+                loss[-1] = (loss[-1] * relative_weights(weight_LN)).to(loss[-1].dtype)
+            score.append(self._loss.score(predicted[-1], y_KN[own], weight=weight_LN))
         return Look(predicted_KNO=torch.cat(predicted), loss_KN=torch.cat(loss), score_KN=torch.cat(score))
 
     def _scores(self, rows_KN: Tensor) -> Tensor:

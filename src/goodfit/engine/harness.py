@@ -58,7 +58,7 @@ def check_harness(plan: Plan, split: Split) -> Harness:
         expected_loss=plan.loss.expected_at_start,
         one_batch_rows=min(ONE_BATCH_ROWS, len(train)),
         one_batch_steps=ONE_BATCH_STEPS,
-        majority_share=_majority_share(train.y_N) if kind in ("classes", "places") else None,
+        majority_share=_majority_share(train) if kind in ("classes", "places") else None,
         sample_leak=_sample_leak(build_module(candidates[0], split), train),
         unused_parameters=_unused(build_module(candidates[0], split), plan, train),
         target_order=target_order(train.y_N, kind=kind),
@@ -137,9 +137,10 @@ def _input_facts(x: Tensor, form: Form | None) -> dict[str, Any]:
     }
 
 
-def _majority_share(y_N: Tensor) -> float:
-    counted = y_N[y_N >= 0]
-    return float(counted.bincount().max() / len(counted))
+def _majority_share(train: Rows) -> float:
+    counted = train.y_N[train.y_N >= 0]
+    by_class = counted.bincount(weights=train.weight_N)  # places, of which some do not count, have no weights
+    return float(by_class.max() / by_class.sum())
 
 
 def _sample_leak(module: nn.Module, train: Rows) -> float | None:

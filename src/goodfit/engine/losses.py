@@ -19,6 +19,7 @@ from torch import Tensor
 from goodfit.engine.blend import Blend, Targets
 from goodfit.engine.contract import Contract, label_rows, place_rows
 from goodfit.engine.scoring import Scoring
+from goodfit.engine.weighting import linearised, spread_of
 from goodfit.errors import PlanError
 
 Link = Literal["softmax", "sigmoid", "identity", "sigmoids", "shares"]
@@ -189,7 +190,9 @@ class Loss:
             return apply_link(scores.unflatten(-1, (-1, self.contract.num_classes)), self.link).flatten(-2)
         return apply_link(scores, self.link)
 
-    def score(self, predicted: Tensor, y: Tensor, *, by_row: bool = False) -> Tensor:
+    def score(
+        self, predicted: Tensor, y: Tensor, *, by_row: bool = False, weight: Tensor | None = None
+    ) -> Tensor:
         """Score every row, so that the mean over rows is the metric.
 
         Args:
@@ -197,9 +200,11 @@ class Loss:
             y: Targets, ``(N, ...)`` or with leading axes as ``predicted``.
             by_row: Whether a metric of the user's own is shared out to the rows, for intervals; otherwise all
                 rows have the value of the whole, which costs less.
+            weight: How often each row counts, ``(N,)`` or with leading axes; the mean is then the weighted
+                metric. A metric of the user's own knows no weights.
         """
         if self.scoring is None:
-            return row_scores(predicted, y, kind=self.kind)
+            return row_scores(predicted, y, kind=self.kind, weight=weight)
         return self.scoring.score(predicted, y, by_row=by_row)
 
 
@@ -239,7 +244,7 @@ def apply_link(scores: Tensor, link: Link) -> Tensor:
     return scores
 
 
-def row_scores(predicted: Tensor, y: Tensor, *, kind: str) -> Tensor:
+def row_scores(predicted: Tensor, y: Tensor, *, kind: str, weight: Tensor | None = None) -> Tensor:
     """Score every row so that the mean over rows is the metric.
 
     Classes: 1 where the most probable class is the right one, else 0; the mean is accuracy.
@@ -251,7 +256,10 @@ def row_scores(predicted: Tensor, y: Tensor, *, kind: str) -> Tensor:
         predicted: Probabilities ``(..., N, O)`` or values ``(..., N, 1)``.
         y: Class numbers or targets, ``(N,)`` or broadcastable; ``(N, T)`` where a row has several.
         kind: What is to be learnt, as in :class:`goodfit.data.task.Task`.
+        weight: How often each row counts, for one class or number a row; scores are then linearised.
     """
+    if weight is not None:
+        return linearised(_of_one_target(predicted, y, kind=kind, weight=weight), weight)
     if kind == "labels":
         return ((predicted > 0.5) == (y > 0.5)).to(torch.float32).mean(dim=-1)
     if kind == "places":
@@ -261,7 +269,11 @@ def row_scores(predicted: Tensor, y: Tensor, *, kind: str) -> Tensor:
     if kind == "numbers" and predicted.shape[-1] > 1:
         spread = y.var(dim=-2, unbiased=False, keepdim=True).clamp_min(1e-12)
         return (1 - (predicted - y).square() / spread).mean(dim=-1)
+    return _of_one_target(predicted, y, kind=kind, weight=None)
+
+
+def _of_one_target(predicted: Tensor, y: Tensor, *, kind: str, weight: Tensor | None) -> Tensor:
     if kind == "classes":
         return (predicted.argmax(dim=-1) == y).to(torch.float32)
-    spread = y.var(dim=-1, unbiased=False, keepdim=True).clamp_min(1e-12)
+    spread = spread_of(y, weight).clamp_min(1e-12)
     return 1 - (predicted.squeeze(-1) - y).square() / spread

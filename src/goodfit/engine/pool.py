@@ -15,6 +15,7 @@ from goodfit.data.split import Rows, Split
 from goodfit.engine.backend import Batch
 from goodfit.engine.candidate import Candidate
 from goodfit.engine.device import PROCESSOR
+from goodfit.engine.weighting import drawn_by_weight
 from goodfit.engine.workspace import Workspace
 from goodfit.errors import PlanError
 from goodfit.seeds import numpy_stream
@@ -38,6 +39,7 @@ class Pool:
 
     Attributes:
         y_N: Targets of all rows.
+        weight_N: Weights of all rows; ``None`` where all are equal.
         learn_KN: Row numbers each candidate learns from, ``(K, N)``.
         watch_KN: Row numbers each candidate is watched on.
         same_rows: Whether all candidates learn from the same rows.
@@ -62,6 +64,9 @@ class Pool:
             for rows_KN in self._row_numbers(folds, split.seed)
         )
         self.y_N = torch.cat([train.y_N, validation.y_N]).to(device)
+        self.weight_N: Tensor | None = None
+        if train.weight_N is not None and validation.weight_N is not None:
+            self.weight_N = torch.cat([train.weight_N, validation.weight_N]).to(device)
         generator = numpy_stream(split.seed, "sampled rows")
         num_learn = self.learn_KN.shape[1]
         chosen = torch.from_numpy(generator.permutation(num_learn)).to(device)
@@ -69,8 +74,17 @@ class Pool:
         self._judged_N = chosen[:JUDGED_ROWS].sort().values
         self._room = Workspace(self._parts[0].x)
 
-    def rows_of_epoch(self, order_KN: Tensor) -> Tensor:
-        """Row numbers that each candidate learns from, in the given order."""
+    def rows_of_epoch(self, order_KN: Tensor, start_K: Tensor | None = None) -> Tensor:
+        """Row numbers that each candidate learns from, in the given order.
+
+        Args:
+            order_KN: The order.
+            start_K: Where there are weights, a number from 0 to below 1 for each candidate: rows are then
+                drawn by them.
+        """
+        if self.weight_N is not None and start_K is not None:
+            learn_KN = self.learn_KN if self._is_folded else self.learn_KN[:1]
+            order_KN = drawn_by_weight(self.weight_N[learn_KN], start_K).gather(1, order_KN)
         # without folds they are 0, 1, 2 ...: the order itself
         return self.learn_KN.gather(1, order_KN) if self._is_folded else order_KN
 
@@ -105,6 +119,10 @@ class Pool:
     def targets(self, rows: Tensor) -> Tensor:
         """Gather the targets of rows in any shape."""
         return _take(self.y_N, rows)
+
+    def weights(self, rows: Tensor) -> Tensor | None:
+        """Gather the weights of rows in any shape; ``None`` where all are equal."""
+        return None if self.weight_N is None else self.weight_N[rows]
 
     def shared(self, rows_N: Tensor) -> Batch:
         """Gather one set of rows for all candidates."""

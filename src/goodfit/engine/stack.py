@@ -176,7 +176,9 @@ class Stack:
 
     def _rows_of_epoch(self) -> Tensor:
         order_KN = self._streams["batches"].permutations(self._pool.learn_KN.shape[1])
-        return self._pool.rows_of_epoch(order_KN)
+        if self._pool.weight_N is None:
+            return self._pool.rows_of_epoch(order_KN)
+        return self._pool.rows_of_epoch(order_KN, self._streams["batches"].uniform(()))
 
     def _measure(self, epoch: int) -> None:
         with self._showing(None if self._averaged is None else self._averaged.flat_KP):
@@ -238,7 +240,8 @@ class Stack:
             for row, place in enumerate(places):
                 k = self._members[place]
                 history = self._history(k, ending)
-                if history.metric == "accuracy":
+                # a network that learnt by weight is sure of rows as they weigh, not as they come
+                if history.metric == "accuracy" and self._pool.weight_N is None:
                     groups = reliability(final.predicted_MNO[row], final.validation_scores_MN[row])
                     history = dataclasses.replace(history, reliability=groups)
                 self._trained[k] = Trained(
@@ -248,6 +251,7 @@ class Stack:
                     predicted_NO=final.predicted_MNO[row],
                     predicted_train_NO=final.predicted_train_MNO[row],
                     train_y_N=final.train_y_MN[row],
+                    train_weight_N=None if final.train_weight_MN is None else final.train_weight_MN[row],
                     train_scores_N=final.train_scores_MN[row],
                     validation_scores_N=final.validation_scores_MN[row],
                 )

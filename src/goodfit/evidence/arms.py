@@ -12,6 +12,7 @@ from typing import Literal
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from goodfit.data.split import Split
 from goodfit.engine.candidate import Candidate, Trained
@@ -93,9 +94,18 @@ class TrainedArm:
         # not by subtracting one from the sum: a member that diverged would spoil the votes without it too
         without = [np.union1d(np.flatnonzero(few_S), [s]) for s in range(len(predicted))]
         others_SNO = np.stack([np.delete(predicted_SNO, places, axis=0).mean(0) for places in without])
-        y_N = self.members[0].train_y_N if question == "training" else _validation_targets(split)
-        scores_SN = self.plan.loss.score(torch.from_numpy(others_SNO), torch.from_numpy(y_N), by_row=True)
+        y_N, weight_N = self._targets(question, split)
+        scores_SN = self.plan.loss.score(torch.from_numpy(others_SNO), y_N, by_row=True, weight=weight_N)
         return np.nan_to_num(scores_SN.numpy().astype(float), nan=0.0, posinf=0.0, neginf=-1e3)
+
+    def _targets(self, question: Question, split: Split) -> tuple[Tensor, Tensor | None]:
+        """Targets of the rows of a question, and their weights."""
+        if question == "testing":
+            rows = split.rows("validation")
+            return rows.y_N, rows.weight_N
+        first = self.members[0]
+        weight_N = None if first.train_weight_N is None else torch.from_numpy(first.train_weight_N)
+        return torch.from_numpy(first.train_y_N), weight_N
 
 
 def has_diverged(member: Trained) -> bool:
@@ -149,7 +159,3 @@ def beside(control: TrainedArm, arm: TrainedArm) -> tuple[History, ...]:
         dataclasses.replace(history, variance_by_row=float(variance))
         for history, variance in zip(arm.histories, variance_S, strict=True)
     )
-
-
-def _validation_targets(split: Split) -> np.ndarray:
-    return split.rows("validation").y_N.numpy()

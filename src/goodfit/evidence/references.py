@@ -80,8 +80,15 @@ class FittedReference:
 
     def score(self, rows: Rows) -> float:
         """Score prepared rows, such as the sealed test part."""
-        y_N = rows.y_N.numpy()
-        return float(scores_of(self.model, _matrix(rows), y_N, kind=self.kind, loss=self.loss).mean())
+        scores_N = scores_of(
+            self.model,
+            _matrix(rows),
+            rows.y_N.numpy(),
+            kind=self.kind,
+            loss=self.loss,
+            weight_N=_weights(rows),
+        )
+        return float(scores_N.mean())
 
 
 def references(
@@ -132,12 +139,17 @@ Fit = Callable[..., tuple[Any, int]]
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
 class _Bench:
-    """The rows, shuffled once, so that the first rows are a sample."""
+    """The rows, shuffled once, so that the first rows are a sample; drawn by weight, where they have any.
+
+    Nearest neighbours know no weights, but rows drawn by them are weighed for every model, and their plain
+    training score is the weighted one.
+    """
 
     x_NF: np.ndarray
     y_N: np.ndarray
     validation_x_NF: np.ndarray
     validation_y_N: np.ndarray
+    validation_weight_N: np.ndarray | None
     num_codes: int
     kind: str
     seed: int
@@ -147,12 +159,16 @@ class _Bench:
     @classmethod
     def of(cls, split: Split, loss: Loss | None) -> _Bench:
         train, validation = split.rows("train"), split.rows("validation")
-        order_N = numpy_stream(split.seed, "references").permutation(len(train))
+        stream = numpy_stream(split.seed, "references")
+        order_N = stream.permutation(len(train))
+        if train.weight_N is not None:
+            order_N = _drawn_by_weight(train, start=stream.random())[order_N]
         return cls(
             x_NF=_matrix(train)[order_N],
             y_N=train.y_N.numpy()[order_N],
             validation_x_NF=_matrix(validation),
             validation_y_N=validation.y_N.numpy(),
+            validation_weight_N=_weights(validation),
             num_codes=0 if train.codes_NC is None else train.codes_NC.shape[1],
             kind=split.task.kind,
             seed=derive(split.seed, "references") % 2**32,
@@ -179,7 +195,9 @@ class _Bench:
             model, num_rows = fit(allowed, measured)
             seen = slice(min(num_rows, SCORED_TRAIN_ROWS))
             train_N = self._scored(model, self.x_NF[seen], self.y_N[seen])
-            scores_N = self._scored(model, self.validation_x_NF, self.validation_y_N)
+            scores_N = self._scored(
+                model, self.validation_x_NF, self.validation_y_N, self.validation_weight_N
+            )
         record = Reference(
             name=name,
             train_score=float(train_N.mean()),
@@ -191,8 +209,10 @@ class _Bench:
             record=record, validation_scores_N=scores_N, model=model, kind=self.kind, loss=self.loss
         )
 
-    def _scored(self, model: Any, x_NF: np.ndarray, y_N: np.ndarray) -> np.ndarray:
-        return scores_of(model, x_NF, y_N, kind=self.kind, loss=self.loss)
+    def _scored(
+        self, model: Any, x_NF: np.ndarray, y_N: np.ndarray, weight_N: np.ndarray | None = None
+    ) -> np.ndarray:
+        return scores_of(model, x_NF, y_N, kind=self.kind, loss=self.loss, weight_N=weight_N)
 
     def _shaped_makers(self) -> tuple[tuple[str, Fit, float], ...]:
         num_classes = self.places_classes
@@ -320,3 +340,18 @@ class _Bench:
 def _matrix(rows: Rows) -> np.ndarray:
     x_NF: np.ndarray = rows.x.flatten(1).numpy()
     return x_NF if rows.codes_NC is None else np.hstack([x_NF, rows.codes_NC.numpy()])
+
+
+def _weights(rows: Rows) -> np.ndarray | None:
+    return None if rows.weight_N is None else rows.weight_N.numpy()
+
+
+def _drawn_by_weight(rows: Rows, *, start: float) -> np.ndarray:
+    """Places of as many rows as there are, each as often as it weighs."""
+    import torch
+
+    from goodfit.engine.weighting import drawn_by_weight
+
+    assert rows.weight_N is not None
+    places_N: np.ndarray = drawn_by_weight(rows.weight_N[None], torch.tensor([start]))[0].numpy()
+    return places_N

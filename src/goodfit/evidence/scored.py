@@ -30,8 +30,18 @@ def places_of(split: Split, loss: Loss | None) -> Places | None:
     )
 
 
-def scores_of(model: Any, x_NF: np.ndarray, y_N: np.ndarray, *, kind: str, loss: Loss | None) -> np.ndarray:
-    """Score each row; by the plan's own way where it has one."""
+def scores_of(
+    model: Any,
+    x_NF: np.ndarray,
+    y_N: np.ndarray,
+    *,
+    kind: str,
+    loss: Loss | None,
+    weight_N: np.ndarray | None = None,
+) -> np.ndarray:
+    """Score each row; by the plan's own way where it has one, which knows no weights."""
+    if weight_N is not None:
+        return _weighted_scores(model.predict(x_NF), y_N, kind=kind, weight_N=weight_N)
     if loss is None:
         return _row_scores(model.predict(x_NF), y_N, kind=kind)
     import torch
@@ -51,3 +61,18 @@ def _row_scores(predicted_N: np.ndarray, y_N: np.ndarray, *, kind: str) -> np.nd
     spread = max(float(np.var(y_N, dtype=float)), 1e-12)
     scores_N: np.ndarray = 1 - (predicted_N.astype(float) - y_N) ** 2 / spread
     return scores_N
+
+
+def _weighted_scores(
+    predicted_N: np.ndarray, y_N: np.ndarray, *, kind: str, weight_N: np.ndarray
+) -> np.ndarray:
+    import torch
+
+    from goodfit.engine.losses import row_scores
+
+    truth_N, found_N = torch.from_numpy(y_N), torch.from_numpy(np.asarray(predicted_N, dtype=y_N.dtype))
+    outputs_NO = found_N.unsqueeze(1)
+    if kind == "classes":
+        outputs_NO = torch.nn.functional.one_hot(found_N)
+    scores_N = row_scores(outputs_NO, truth_N, kind=kind, weight=torch.from_numpy(weight_N))
+    return scores_N.numpy().astype(float)

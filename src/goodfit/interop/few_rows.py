@@ -9,6 +9,7 @@ from goodfit.data.assembly import FEWEST_ROWS
 from goodfit.data.preparation import Preparation
 from goodfit.data.split import Split
 from goodfit.data.task import TaskKind, define
+from goodfit.data.weights import relative
 from goodfit.engine.candidate import Candidate
 from goodfit.engine.loop import train
 from goodfit.evidence.arms import CONTROL
@@ -34,6 +35,7 @@ def fit_as_it_is(
     *,
     task: TaskKind,
     wanted: Wanted,
+    weight_N: np.ndarray | None = None,
     num_seeds: int | None = None,
     seed: int = 0,
 ) -> Predictor:
@@ -46,6 +48,7 @@ def fit_as_it_is(
         targets: One target a row.
         task: What is to be learnt.
         wanted: What the user said about the plan.
+        weight_N: How often each row counts; ``None`` counts all alike.
         num_seeds: Members, where the plan lets them vote; 8 by default.
         seed: Root seed of everything random.
 
@@ -63,14 +66,16 @@ def fit_as_it_is(
         >>> list(predictor.predict(rows))
         ['prediction', 'probability_0', 'probability_1']
     """
-    split = _undivided(inputs, targets, task=task, seed=seed)
+    split = _undivided(inputs, targets, task=task, weight_N=weight_N, seed=seed)
     plan = plan_as_it_is(wanted, split)
     count = (num_seeds or NUM_SEEDS) if plan.ensemble else 1
     members = train([Candidate(arm=CONTROL, seed=place, plan=plan) for place in range(count)], split)
     return predictor_of(plan, members, split)
 
 
-def _undivided(inputs: pd.DataFrame, targets: pd.Series, *, task: TaskKind, seed: int) -> Split:
+def _undivided(
+    inputs: pd.DataFrame, targets: pd.Series, *, task: TaskKind, weight_N: np.ndarray | None, seed: int
+) -> Split:
     """Make a split whose training rows are all rows, and are watched too."""
     every_N = np.arange(len(targets))
     learnt = define(targets, every_N, kind=task)
@@ -87,4 +92,5 @@ def _undivided(inputs: pd.DataFrame, targets: pd.Series, *, task: TaskKind, seed
         seed=seed,
         _cells=preparation.cells(inputs, odd="missing"),
         _targets_N=learnt.encode(targets),
+        _weights_N=None if weight_N is None else relative(weight_N),
     )

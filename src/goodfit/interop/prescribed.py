@@ -46,7 +46,7 @@ class Training:
         averaging: Decay of the average of the weights; 0 is off.
         tail_averaging: Share of the training whose weights are averaged evenly; 0 is off.
         members: Networks whose mean predicts.
-        unknown: What the record prescribes beyond this, as (word, value).
+        unknown: What was done beyond this, as (word, value).
     """
 
     loss: str
@@ -93,12 +93,16 @@ def training_of(run: Run, *, members: int) -> Training:
     """
     words = dict(run.treated_plan)
     try:
-        return _read(words, members)
+        training = _read(words, members)
     except (KeyError, ValueError) as error:
         raise RunFolderError(
             f"the run's plan cannot be read: {type(error).__name__} {error} in {words}",
             fix="repeat the run with this version of goodfit",
         ) from error
+    if run.data.is_weighted:  # the record has no weights, and a script reads only rows and targets
+        lost = ("sample_weight", "(it counts every row once)")
+        training = dataclasses.replace(training, unknown=(*training.unknown, lost))
+    return training
 
 
 def _read(words: Mapping[str, str], members: int) -> Training:

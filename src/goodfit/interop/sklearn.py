@@ -6,6 +6,7 @@ Shapes: N rows, D columns, O outputs.
 from __future__ import annotations
 
 import copy
+import dataclasses
 import warnings
 from collections.abc import Callable, Sequence
 from typing import Any, ClassVar
@@ -22,6 +23,7 @@ from torch import Tensor, nn
 from goodfit.data.task import TaskKind
 from goodfit.engine.losses import apply_link
 from goodfit.errors import PlanError
+from goodfit.interop.canonical import Weighted, canonical, counted
 from goodfit.interop.few_rows import are_too_few, fit_as_it_is
 from goodfit.interop.module_settings import WithModuleSettings
 from goodfit.interop.sklearn_input import checked_pair, checked_rows, value_errors
@@ -94,8 +96,10 @@ class _Estimator(WithModuleSettings):
             vars(state["predictor_"]).pop("modules", None)
         return state
 
-    def _learn(self, rows: pd.DataFrame, targets_N: np.ndarray) -> None:
-        targets, seed = pd.Series(targets_N, name="target"), self._seed()
+    def _learn(self, given: Weighted) -> None:
+        seed = self._seed()
+        learnt = canonical(given, seed=seed)
+        rows, targets = learnt.inputs, pd.Series(learnt.targets_N, name="target")
         said: dict[str, Any] = {
             "model": self._model(),
             "hidden": None if self.hidden is None else tuple(self.hidden),
@@ -107,20 +111,28 @@ class _Estimator(WithModuleSettings):
             "batch_size": self.batch_size,
         }
         if are_too_few(len(rows)):
+            what = "rows" if learnt is given else "different rows"
             warnings.warn(
-                f"{len(rows)} rows are too few to prove anything: the plan is trained as it is",
+                f"{len(rows)} {what} are too few to prove anything: the plan is trained as it is",
                 stacklevel=3,
             )
             wanted = Wanted(**said)
             self.run_ = None
             self.predictor_ = fit_as_it_is(
-                rows, targets, task=self.task, wanted=wanted, num_seeds=self.num_seeds, seed=seed
+                rows,
+                targets,
+                task=self.task,
+                wanted=wanted,
+                weight_N=learnt.weight_N,
+                num_seeds=self.num_seeds,
+                seed=seed,
             )
             return
         fitted = run_recipe(
             rows,
             targets,
             task=self.task,
+            sample_weight=learnt.weight_N,
             **said,
             target_metric=self.target_metric,
             budget=self.budget,
@@ -157,9 +169,10 @@ class GoodfitClassifier(ClassifierMixin, _Estimator):
 
     A fifth of the rows given to ``fit`` is sealed for the run's own test, so ``run_.test`` is an honest score
     even without cross-validation. Numbers, words, dates and missing cells are taken as they are; sparse input
-    is refused. There are no weights of rows: the engine has none, and a copy of a row in training and in
-    validation would spoil the questions. With fewer than 20 rows nothing can be proven, and the plan is
-    trained as it is, with a warning.
+    is refused. A row of weight 3 is three copies of it, and copies are one row of their summed weight: they
+    never stand in training and in validation at once. Only where most inputs carry several targets, or all
+    are words, as in a table of a few categories, are they rows of their own. With fewer than 20 rows nothing
+    can be proven, and the plan is trained as it is, with a warning.
 
     Args:
         model: The user's own network, ``"FILE.py:FUNCTION"`` or a function of (inputs, outputs).
@@ -197,23 +210,26 @@ class GoodfitClassifier(ClassifierMixin, _Estimator):
 
     task: ClassVar[TaskKind] = "classes"
 
-    def fit(self, X: Any, y: Any) -> GoodfitClassifier:
+    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> GoodfitClassifier:
         """Run the recipe.
 
         Args:
             X: Rows, an array ``(N, D)`` or a frame.
             y: A label for each row.
+            sample_weight: How often each row counts, at least 0; ``None`` counts each once.
 
         Raises:
             EstimatorError: The data cannot be learnt from; it is a ``ValueError`` too.
         """
         rows, y_N = checked_pair(self, X, y, is_number=False)
         check_classification_targets(y_N)
-        self.classes_, codes_N = np.unique(y_N, return_inverse=True)
+        with value_errors():
+            given = counted(rows, y_N, sample_weight)
+        self.classes_, codes_N = np.unique(given.targets_N, return_inverse=True)
         if len(self.classes_) < 2:
             raise ValueError(f"y holds one class, {self.classes_[0]!r}: give rows of at least 2 classes")
         with value_errors():
-            self._learn(rows, codes_N)
+            self._learn(dataclasses.replace(given, targets_N=codes_N))
         return self
 
     def predict(self, X: Any) -> np.ndarray:
@@ -241,19 +257,20 @@ class GoodfitRegressor(RegressorMixin, _Estimator):
 
     task: ClassVar[TaskKind] = "numbers"
 
-    def fit(self, X: Any, y: Any) -> GoodfitRegressor:
+    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> GoodfitRegressor:
         """Run the recipe.
 
         Args:
             X: Rows, an array ``(N, D)`` or a frame.
             y: A number for each row.
+            sample_weight: How often each row counts, at least 0; ``None`` counts each once.
 
         Raises:
             EstimatorError: The data cannot be learnt from; it is a ``ValueError`` too.
         """
         rows, y_N = checked_pair(self, X, y, is_number=True)
         with value_errors():
-            self._learn(rows, y_N)
+            self._learn(counted(rows, y_N, sample_weight))
         return self
 
     def predict(self, X: Any) -> np.ndarray:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -152,12 +153,15 @@ def open_sealed_test(
         loss: That of the plan; it knows the metric.
     """
     opened = split.open_test(*{final.inputs, untreated.inputs, "scaled"})
-    scores_N = _scores(final, opened[final.inputs], split, loss)
-    plain = opened["scaled"]
+    rows, plain = opened[final.inputs], opened["scaled"]
+    scores_N = _scores(final, rows, split, loss)
+    weight_N = None if rows.weight_N is None else rows.weight_N.numpy()
     return TestResult(
         metric=loss.metric,
-        score=bootstrap_interval(scores_N, targets_N=_targets(opened[final.inputs], loss), seed=split.seed),
-        others=_in_users_units(final, opened[final.inputs], split),
+        score=bootstrap_interval(
+            scores_N, targets_N=_targets(rows, loss), weight_N=weight_N, seed=split.seed
+        ),
+        others=_in_users_units(final, rows, split),
         num_rows=len(scores_N),
         openings=split.openings,
         references=tuple((r.record.name, r.score(plain)) for r in references),
@@ -169,13 +173,17 @@ def _scores(predictor: Predictor, rows: Rows, split: Split, loss: Loss) -> np.nd
     outputs_NO = predictor.outputs(rows.x, rows.codes_NC)
     if split.task.kind == "numbers" and not split.task.shape:
         outputs_NO = split.task.encode(predictor.decoded(outputs_NO))[:, None]
-    scores_N = loss.score(torch.from_numpy(outputs_NO), rows.y_N, by_row=True)
+    scores_N = loss.score(torch.from_numpy(outputs_NO), rows.y_N, by_row=True, weight=rows.weight_N)
     return scores_N.numpy().astype(float)
 
 
 def _targets(rows: Rows, loss: Loss) -> np.ndarray | None:
-    """Numbers to be predicted: with them R squared is resampled as the ratio it is."""
-    return rows.y_N.numpy().astype(float) if loss.metric == "r2" and rows.y_N.dim() == 1 else None
+    """Numbers to be predicted: with them R squared is resampled as the ratio it is.
+
+    Weighted scores are linearised already.
+    """
+    is_ratio = loss.metric == "r2" and rows.y_N.dim() == 1 and rows.weight_N is None
+    return rows.y_N.numpy().astype(float) if is_ratio else None
 
 
 def _in_users_units(predictor: Predictor, rows: Rows, split: Split) -> tuple[tuple[str, float], ...]:
@@ -183,16 +191,17 @@ def _in_users_units(predictor: Predictor, rows: Rows, split: Split) -> tuple[tup
     if split.task.shape:
         return ()
     outputs_NO = predictor.outputs(rows.x, rows.codes_NC)
+    counted: dict[str, Any] = {"sample_weight": None if rows.weight_N is None else rows.weight_N.numpy()}
     if split.task.kind == "numbers":
         truth_N = split.task.decode(rows.y_N.numpy())
         value_N = predictor.decoded(outputs_NO)
         return (
-            ("root mean squared error", float(metrics.root_mean_squared_error(truth_N, value_N))),
-            ("mean absolute error", float(metrics.mean_absolute_error(truth_N, value_N))),
+            ("root mean squared error", float(metrics.root_mean_squared_error(truth_N, value_N, **counted))),
+            ("mean absolute error", float(metrics.mean_absolute_error(truth_N, value_N, **counted))),
         )
     truth_N, chosen_N = rows.y_N.numpy(), outputs_NO.argmax(1)
     labels = list(range(outputs_NO.shape[1]))
     return (
-        ("balanced accuracy", float(metrics.balanced_accuracy_score(truth_N, chosen_N))),
-        ("log loss", float(metrics.log_loss(truth_N, outputs_NO, labels=labels))),
+        ("balanced accuracy", float(metrics.balanced_accuracy_score(truth_N, chosen_N, **counted))),
+        ("log loss", float(metrics.log_loss(truth_N, outputs_NO, labels=labels, **counted))),
     )

@@ -13,7 +13,7 @@ from torch import nn
 from goodfit.data.assembly import Wishes
 from goodfit.data.loaders import is_loader, rows_of_batch
 from goodfit.data.own_rows import load_own, paired, refuse_same, refuse_same_parts
-from goodfit.data.sources import load
+from goodfit.data.sources import load, refuse_weights
 from goodfit.engine.device import device_named
 from goodfit.nets.network import Network
 from goodfit.procedure.budget import Budget
@@ -52,6 +52,7 @@ def fit(
     epochs: int | None = None,
     batch_size: int | None = None,
     class_weights: Sequence[float] = (),
+    sample_weight: Any = None,
     prescription: Prescription | str | Path | None = None,
     target_metric: float | None = None,
     budget: float | None = None,
@@ -89,6 +90,10 @@ def fit(
         epochs: Passes over the training rows of every training.
         batch_size: Rows of a step.
         class_weights: Weight of each class in the loss.
+        sample_weight: How often each row counts, at least 0, as if it stood there so many times; ``None``
+            counts all alike. Rows are drawn for training by their weights, and every score is a weighted
+            mean; rows of weight 0 are left out, and rows of ``validation`` and ``test`` count once each.
+            For arrays, frames and files of rows and targets, judged by accuracy or R squared.
         prescription: What another run prescribed, or its folder or file: only that is tried, as a whole
             for each question.
         target_metric: Score that counts as good on both questions, in place of the references' bar; in the
@@ -108,7 +113,8 @@ def fit(
 
     Raises:
         GoodfitError: The device is not there, the data cannot be learnt from, the plan contradicts itself,
-            the model cannot be built, or the budget is too small for one epoch.
+            the model cannot be built, the budget is too small for one epoch, or a loader, a loss or a metric
+            of the user's own is to go by weights.
 
     Example:
         >>> from sklearn.datasets import load_iris
@@ -127,6 +133,7 @@ def fit(
     is_own = model is not None and (is_loader(source) or (loss is not None and not isinstance(loss, str)))
     wishes = Wishes(task=task, group=group, time=time, seed=seed)  # type: ignore[arg-type]
     if is_own:
+        refuse_weights(sample_weight, "a loader or a loss of your own")
         split = load_own(
             source if is_loader(source) else paired(source, y),
             wishes,
@@ -148,6 +155,7 @@ def fit(
             validation=validation,
             group=group,
             time=time,
+            sample_weight=sample_weight,
             seed=seed,
         )
         if validation is not None:

@@ -99,7 +99,11 @@ def with_optimizer(plan: Plan, split: Split, optimizer: Callable[..., Any]) -> P
 
 
 def with_metric(plan: Plan, split: Split, metric: Any) -> Plan:
-    """Judge by a metric of the user's choice."""
+    """Judge by a metric of the user's choice.
+
+    Raises:
+        PlanError: There is none such, or rows have weights, of which only the usual metrics know.
+    """
     scoring = scoring_of(
         metric,
         kind=split.task.kind,
@@ -107,6 +111,11 @@ def with_metric(plan: Plan, split: Split, metric: Any) -> Plan:
         center=split.task.center,
         scale=split.task.scale,
     )
+    if scoring is not None and split.is_weighted:
+        raise PlanError(
+            f"the metric {scoring.name} knows no weights, and sample_weight is given",
+            fix=f"leave the metric out, to be judged by {split.task.metric}, or leave the weights out",
+        )
     return dataclasses.replace(plan, loss=dataclasses.replace(plan.loss, scoring=scoring))
 
 

@@ -71,6 +71,7 @@ class DataSummary:
         columns: For tables: name, kind, and a note for each column.
         num_inputs: Inputs of the network after preparation.
         notes: Sentences on what was done to the data, such as dropped columns.
+        is_weighted: Whether rows counted by ``sample_weight``.
     """
 
     name: str
@@ -84,6 +85,7 @@ class DataSummary:
     columns: tuple[tuple[str, str, str], ...]
     num_inputs: int
     notes: tuple[str, ...]
+    is_weighted: bool = False
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

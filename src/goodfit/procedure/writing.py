@@ -85,4 +85,5 @@ def summarise(split: Split) -> DataSummary:
         columns=tuple((column.name, column.kind, column.note) for column in split.columns),
         num_inputs=int(torch.tensor(split.input_shape()).prod()),
         notes=split.notes,
+        is_weighted=split.is_weighted,
     )
