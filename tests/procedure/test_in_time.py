@@ -23,6 +23,7 @@ from goodfit.procedure.rounds import Rounds
 from goodfit.procedure.start import Wanted, plan_as_it_is
 from goodfit.recipe.on_training import ON_TRAINING
 from goodfit.recipe.order import treatments
+from goodfit.rules.schedules import Cosine
 
 SPLIT = digits_split(0)
 PLAN = plan_as_it_is(
@@ -74,6 +75,21 @@ def test_members_are_added_only_as_far_as_time_goes(pace):
     trained = final.train_final(votes().plan, case(60), trial_arm=votes())
     assert len(trained.members) == 5
     assert trained.plan.epochs == 4
+
+
+@pytest.mark.parametrize(
+    ("changes", "epochs"),
+    [
+        pytest.param({"patience": 4}, 43, id="best weights are kept: the deadline may end it"),
+        pytest.param({}, 28, id="the last weights count"),
+        pytest.param({"patience": 4, "schedule": Cosine(warmup=0.05)}, 28, id="the rate falls to the end"),
+        pytest.param({"patience": 4, "tail_averaging": 0.25}, 28, id="the tail is averaged"),
+    ],
+)
+def test_a_training_that_may_end_anywhere_is_ended_by_the_deadline(pace, changes, epochs):
+    pace(1.75)  # the 58 s until the deadline hold 33 epochs
+    plan = dataclasses.replace(PLAN, epochs=100, **changes)
+    assert final._in_time(plan, case(60), 1)[0].epochs == epochs
 
 
 def test_a_vote_without_time_for_a_final_training_is_handed_back_whole(pace):
@@ -196,7 +212,7 @@ def rounds(seconds, *, shortening, epochs=4, in_heats=True):
 
 
 def test_short_trials_are_lengthened_before_what_helps_testing_is_tried(pace):
-    pace(0.13)  # 70 s for trials hold 72 trainings of 7 epochs
+    pace(0.16)  # 70 s for trials hold 60 trainings of 7 epochs
     patient = rounds(100, shortening=0.1)
     assert patient._lengthen("testing")
     assert patient.arm.plan.epochs == 7
@@ -299,7 +315,7 @@ def test_where_trials_are_dear_the_lecture_s_own_are_tried_before_what_came_afte
     list(rounds(100, shortening=0.1)._try_remedies("training"))
     taught, beyond = tried
     assert {"maxout", "rmsprop", "adagrad"} <= set(taught)
-    assert {"batch-norm", "skip", "cosine"} <= set(beyond)
+    assert {"batch-norm", "cosine", "clip"} <= set(beyond)
 
 
 @pytest.mark.parametrize(

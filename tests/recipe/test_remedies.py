@@ -80,7 +80,7 @@ EDITS = {
     "weight-decay": {"rule.weight_decay": 1.0},
     "l1": {"l1": 1e-3},
     "ensemble": {"ensemble": True},
-    "input-dropout": {"input_dropout": 0.1},
+    "input-dropout": {"input_dropout": 0.2},
     "label-smoothing": {"label_smoothing": 0.1},
     "averaging": {"averaging": 0.99},
     "tail-averaging": {"tail_averaging": 0.25},

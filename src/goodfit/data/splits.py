@@ -14,6 +14,9 @@ from goodfit.seeds import derive
 
 SHARES = (0.6, 0.2, 0.2)
 FEWEST_IN_CLASS = 5
+FEWEST_FOLDS = 8
+FOLD_ROWS = 2000
+"""Rows of a fold that are enough to watch a training on; more would be missed in learning."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
@@ -31,6 +34,20 @@ class Division:
     validation: np.ndarray
     test: np.ndarray
     notes: tuple[str, ...] = ()
+
+
+def num_folds(num_rows: int, *, members: int) -> int:
+    """Tell into how many folds rows are cut, where each member of a vote learns from all but one of its own.
+
+    Args:
+        num_rows: Rows that are not sealed.
+        members: Networks that vote.
+
+    Example:
+        >>> num_folds(1000, members=1), num_folds(60_000, members=6)
+        (8, 30)
+    """
+    return max(FEWEST_FOLDS, members, num_rows // FOLD_ROWS)
 
 
 def divide(

@@ -7,6 +7,7 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
+from goodfit.data.splits import num_folds
 from goodfit.errors import RunFolderError
 from goodfit.procedure.run import Run
 from goodfit.rules.base import Rule, rule_named
@@ -14,7 +15,6 @@ from goodfit.rules.schedules import Schedule, schedule_named
 
 SHARES = {"cosine": {"warmup": 0.05}, "warm-up": {"share": 0.1}}
 """Shares of the schedules that plans and remedies use; the record names the schedule alone."""
-FEWEST_FOLDS = 8
 KNOWN = (
     "network", "loss", "rule", "lr", "schedule", "epochs", "batch size", "inputs", "weight decay", "L1", "L2",
     "dropout", "input dropout", "label smoothing", "input noise", "mixup", "shift", "mirror", "clip norm",
@@ -46,6 +46,7 @@ class Training:
         averaging: Decay of the average of the weights; 0 is off.
         tail_averaging: Share of the training whose weights are averaged evenly; 0 is off.
         members: Networks whose mean predicts.
+        folds: Parts of the rows; each member learns from all but one of its own.
         unknown: What was done beyond this, as (word, value).
     """
 
@@ -68,17 +69,13 @@ class Training:
     averaging: float = 0.0
     tail_averaging: float = 0.0
     members: int = 1
+    folds: int = 1
     unknown: tuple[tuple[str, str], ...] = ()
 
     @property
     def averages(self) -> bool:
         """Whether an average of the weights is handed over in place of the last ones."""
         return self.averaging > 0 or self.tail_averaging > 0
-
-    @property
-    def folds(self) -> int:
-        """Parts of the rows; each member learns from all but one of its own."""
-        return max(FEWEST_FOLDS, self.members)
 
 
 def training_of(run: Run, *, members: int) -> Training:
@@ -93,7 +90,7 @@ def training_of(run: Run, *, members: int) -> Training:
     """
     words = dict(run.treated_plan)
     try:
-        training = _read(words, members)
+        training = _read(words, members=members, num_rows=run.data.num_train + run.data.num_validation)
     except (KeyError, ValueError) as error:
         raise RunFolderError(
             f"the run's plan cannot be read: {type(error).__name__} {error} in {words}",
@@ -105,7 +102,7 @@ def training_of(run: Run, *, members: int) -> Training:
     return training
 
 
-def _read(words: Mapping[str, str], members: int) -> Training:
+def _read(words: Mapping[str, str], *, members: int, num_rows: int) -> Training:
     numbers = {
         field: float(words.get(word, usual))
         for field, word, usual in (
@@ -135,6 +132,7 @@ def _read(words: Mapping[str, str], members: int) -> Training:
         batch_size=int(words["batch size"]),
         patience=None if patience is None else int(float(patience)),
         members=members,
+        folds=num_folds(num_rows, members=members),
         unknown=tuple((word, value) for word, value in words.items() if word not in KNOWN),
         **numbers,
     )

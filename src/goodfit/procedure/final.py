@@ -14,6 +14,7 @@ import torch
 from sklearn import metrics
 
 from goodfit.data.split import Rows, Split
+from goodfit.data.splits import num_folds
 from goodfit.engine.candidate import Candidate, Trained
 from goodfit.engine.construction import sizes_of
 from goodfit.engine.loop import measure_pace, train
@@ -27,13 +28,15 @@ from goodfit.procedure.case import Case
 from goodfit.procedure.fitted import Predictor
 from goodfit.procedure.loss_source import loss_source
 from goodfit.procedure.run import TestResult
+from goodfit.rules.schedules import Constant
 
-FOLDS = 8
 MOST_MEMBERS = 16
 """Of a vote, where there is time; each member then misses a smaller fold, too."""
 PACE_SECONDS = 0.2
 MOST_OF_TIME = 0.85
 """Share of the time left that the final training plans to use; a measured pace is not a promise."""
+TO_THE_END = 1.3
+"""The same at a constant rate where the best weights are kept: the deadline may end the training anywhere."""
 SHORTEST = 0.7
 """Share of the trials' epochs below which a final training would be worse than what the trials made."""
 
@@ -59,7 +62,7 @@ def train_final(plan: Plan, case: Case, *, trial_arm: TrainedArm) -> TrainedArm:
         case.journal.note("no time for a final training: the networks of the last trial are handed back")
         return _of_trial(trial_arm, plan)
     trained = train(
-        _population(plan, count, case.may_mix),
+        _population(plan, count, case),
         case.split,
         deadline=budget.final_deadline,
         progress=lambda fraction: case.journal.doing(
@@ -93,24 +96,30 @@ def _of_trial(trial_arm: TrainedArm, plan: Plan) -> TrainedArm:
     return dataclasses.replace(trial_arm, name="final", members=members)
 
 
-def _population(plan: Plan, count: int, folds: bool) -> list[Candidate]:
-    size = max(FOLDS, count)
-    return [
-        Candidate(arm="final", seed=i, plan=plan, fold=(i, size) if folds else None) for i in range(count)
-    ]
+def _population(plan: Plan, count: int, case: Case) -> list[Candidate]:
+    num_rows = len(case.split.train_index) + len(case.split.validation_index)
+    size = num_folds(num_rows, members=count)
+    folds = [(i, size) if case.may_mix else None for i in range(count)]
+    return [Candidate(arm="final", seed=i, plan=plan, fold=fold) for i, fold in enumerate(folds)]
 
 
 def _in_time(plan: Plan, case: Case, count: int) -> tuple[Plan, int]:
     """Fit the epochs into the time left; what is still left then goes to further members of a vote."""
     if not case.budget.is_timed:
         return plan, count
-    population = _population(plan, count, case.may_mix)
+    population = _population(plan, count, case)
     seconds = case.budget.glance(PACE_SECONDS)
     pace = measure_pace(population, case.split, seconds=seconds, hands=case.hands)
-    epochs = int(MOST_OF_TIME * case.budget.left_for_final() / pace)
+    possible = case.budget.left_for_final() / pace
     if plan.ensemble:
-        count = max(count, min(MOST_MEMBERS, int(count * epochs / plan.epochs)))
+        count = max(count, min(MOST_MEMBERS, int(count * int(MOST_OF_TIME * possible) / plan.epochs)))
+    epochs = int((TO_THE_END if _may_end_anywhere(plan) else MOST_OF_TIME) * possible)
     return with_epochs(plan, max(1, min(plan.epochs, epochs))), count
+
+
+def _may_end_anywhere(plan: Plan) -> bool:
+    """Whether a training is as good as it was at its best, whenever it is ended."""
+    return plan.patience is not None and plan.schedule == Constant() and not plan.tail_averaging
 
 
 def with_epochs(plan: Plan, epochs: int) -> Plan:

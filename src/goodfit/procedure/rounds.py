@@ -210,11 +210,12 @@ class Rounds:
     def _without(self) -> set[str]:
         """Codes not to be tried: what cannot be, and what is in the plan, unless more of it may help more."""
         kept = [verdict for verdict in self.case.journal.verdicts if verdict.kept]
-        # where trials are short the final training is longer than they are in any case
-        longer = {"longer"} if self.costs.in_heats and self.shortening < 1 else set()
+        # where trials are short the final training is longer in any case, and keeps its best weights
+        is_short = self.costs.in_heats and self.shortening < 1
+        in_the_end = {"longer", "early-stopping"} if is_short else set()
         return {
             *self.unsuited,
-            *longer,
+            *in_the_end,
             *(verdict.remedy for verdict in kept if verdict.question == "training"),
         }
 

@@ -71,7 +71,7 @@ BEYOND_ON_TESTING = (
         question="testing",
         sentence="silence a share of {dose} of the inputs at each step",
         edit=_input_dropout,
-        doses=(0.1, 0.2),
+        doses=(0.2, 0.1),  # Srivastava et al., JMLR 15, 2014, keep 0.8 of the inputs
         source="beyond",
     ),
     Remedy(
