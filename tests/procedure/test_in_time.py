@@ -184,6 +184,13 @@ def test_a_short_arm_tells_the_price_of_others_and_nothing_is_measured(monkeypat
     assert PLAN.epochs * one < seconds < len(alike) * PLAN.epochs * one
 
 
+def test_trials_end_where_the_share_of_the_final_training_begins():
+    budget = case(100).budget
+    assert budget.trial_deadline - budget.started == pytest.approx(70)
+    budget.final_share = 0.4
+    assert budget.trial_deadline - budget.started == pytest.approx(60)
+
+
 def test_a_glance_at_a_pace_is_short_where_time_is():
     assert case(1000).budget.glance(0.2) == 0.2
     assert case(2).budget.glance(0.2) == pytest.approx(0.02)

@@ -25,12 +25,14 @@ class Budget:
         max_trainings: Networks that may be trained; infinite if only time counts.
         started: Value of :func:`time.monotonic` when the run began.
         used: Networks trained so far.
+        final_share: Share of the time that is kept for the final training.
     """
 
     seconds: float = math.inf
     max_trainings: float = math.inf
     started: float = dataclasses.field(default_factory=time.monotonic)
     used: int = 0
+    final_share: float = FINAL_SHARE
 
     def __post_init__(self) -> None:
         if not self.seconds > 0:
@@ -61,7 +63,7 @@ class Budget:
     @property
     def trial_deadline(self) -> float:
         """When trials must be over, leaving time for the final training."""
-        return self.started + (1 - FINAL_SHARE) * self.seconds
+        return self.started + (1 - self.final_share) * self.seconds
 
     def left_for_trials(self) -> float:
         """Seconds that trials may still take."""

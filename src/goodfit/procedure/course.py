@@ -38,6 +38,9 @@ from goodfit.procedure.writing import write_run
 LONGEST = 3.0
 """Times the epochs that a plan asks for which a final training may last, while an answer is no and time is
 left: as many as the remedy of longer training gives, which is not tried where trials are short."""
+LARGE_FINAL_SHARE = 0.40
+"""Share of the time for the final training where one network fills the machine: trials there are a fraction
+of it long, and what is handed back has most to gain from epochs."""
 WORTH_HIRING = 8.0
 """Seconds of budget from which starting another process pays, and trying numbers of threads."""
 
@@ -101,13 +104,16 @@ def _run(
         if gain > 1:
             case.journal.note(f"steps are computed in bfloat16, {gain:.1f} times as fast; scores are float32")
             shortened, count = fit_into_budget(plan, case, num_seeds=num_seeds)
+    in_heats = is_shortened and fills_the_machine(plan, split)
+    if in_heats:
+        case.budget.final_share = LARGE_FINAL_SHARE
     control = train_as_it_is(shortened, case, num_seeds=count)
     rounds = Rounds(
         case=case,
         bar=set_bar(compared, target_metric),
         unsuited=unsuited_remedies(plan, split),
         arm=control,
-        costs=Costs(case=case, in_heats=is_shortened and fills_the_machine(plan, split)),
+        costs=Costs(case=case, in_heats=in_heats),
         shortening=shortened.epochs / plan.epochs,
         most_seeds=num_seeds or SEEDS_OF_HEATS,
     )
