@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from functools import lru_cache
 
 import torch
@@ -26,6 +26,7 @@ from goodfit.nets.network import Network, Sizes
 from goodfit.seeds import derive
 
 CHAIN_ROWS = 8
+_chains: dict[Hashable, Chain | None] = {}
 PRECISIONS = {"float32": None, "bfloat16": torch.bfloat16}
 
 
@@ -82,17 +83,27 @@ def build_backend(
 
 def chain_in(candidate: Candidate, split: Split) -> Chain | None:
     """Read one candidate's network as a chain, apart from the dropout that its plan adds."""
-    sizes = sizes_of(candidate.plan, split)
-    rows = split.rows("train", candidate.plan.inputs)
-    return chain_of(_without_dropout(candidate, split), sizes, example_ND=rows.x[:CHAIN_ROWS])
+    plan, sizes = candidate.plan, sizes_of(candidate.plan, split)
+    key = (plan.network, sizes)
+    if key not in _chains:
+        rows = split.rows("train", plan.inputs)
+        module = _without_dropout(candidate, split)
+        _chains[key] = chain_of(module, sizes, example_ND=rows.x[:CHAIN_ROWS])
+    return _chains[key]
 
 
 def _stacked_as_chain(candidates: Sequence[Candidate], split: Split, device: torch.device) -> Backend:
     """Compute networks of the user's own by hand; dropout comes from the plan's rates, as it always does."""
     chain, sizes = chain_in(candidates[0], split), sizes_of(candidates[0].plan, split)
     assert chain is not None, "whoever asks for this way has seen that it is one"
+    # arms of one seed begin alike, and a network with edits is dear to build
+    first_of_seed = {candidate.seed: candidate for candidate in reversed(candidates)}
     with uncollected():
-        modules = [chain.module_like(_without_dropout(candidate, split), sizes) for candidate in candidates]
+        built = {
+            seed: chain.module_like(_without_dropout(candidate, split), sizes)
+            for seed, candidate in first_of_seed.items()
+        }
+    modules = [built[candidate.seed] for candidate in candidates]
     return Stacked(chain.network, modules, device=device, names=chain.names)
 
 

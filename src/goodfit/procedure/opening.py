@@ -46,7 +46,7 @@ EDITS = {
     "plain_output": ("plain-output",),
 }
 """Edits of a given network, with the remedies that need them."""
-SHORT_EDITS = ("activation", "dropout", "normalisation batch", "plain_output")
+SHORT_EDITS = ("activation", "plain_output")
 """Those that are worth looking for where time is short: every look costs an edit."""
 INPUT_REMEDIES = ("scale-inputs", "input-dropout", "input-noise", "mixup")
 """Remedies that treat inputs as amounts."""
