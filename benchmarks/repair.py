@@ -1,6 +1,7 @@
 """Repair sick networks, beside retraining unchanged, random search and Optuna in the same time.
 
     python benchmarks/repair.py [--quick] [--json] [--trainings 2] [--seeds 3] [--jobs 2] [--again]
+        [--ward FOLDER]
 
 A patient is sick if the same plan without the illness scores higher on held-out rows, beyond the chance
 of those rows. It is repaired if the network handed back scores higher than the plan as it is, beyond
@@ -9,6 +10,8 @@ Every method has as much time as ``--trainings`` trainings of the plan as it is 
 second at least.
 Every patient's row is written as soon as it is there, and a run that was cut short goes on where it
 ended (``--again`` begins anew). Optuna is left out, and said, where it is not installed.
+With ``--ward`` the patients are the real programs that ``ward.jsonl`` in that folder describes (see ward.py);
+those that are no patients are named, with the reason.
 """
 
 from __future__ import annotations
@@ -17,6 +20,7 @@ import argparse
 import json
 import multiprocessing
 import os
+import tempfile
 import warnings
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor, as_completed
@@ -27,8 +31,11 @@ from machine import RESULTS, write_results
 from repair_table import show, summarise
 from sick_plans import Patient, patients
 from treating import count_processor_time, methods, treat
+from ward import build
+from ward_patients import records_of, ward_patients
 
 QUICK = {"seeds": 1, "illnesses": 5, "num_data": 2}
+QUICK_PROGRAMS = 8
 
 
 def main() -> None:
@@ -40,10 +47,12 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--jobs", type=int, default=len(_cores()))
     parser.add_argument("--again", action="store_true", help="forget the rows of an earlier run")
+    parser.add_argument("--ward", type=Path, help="a folder with ward.jsonl and build.py")
     arguments = parser.parse_args()
     count_processor_time()  # and one thread, before processes are forked
-    ward = patients(**QUICK) if arguments.quick else patients(seeds=arguments.seeds)
-    kept = None if arguments.quick else RESULTS / f"repair-{arguments.trainings:g}.jsonl"
+    ward = _ward(arguments)
+    name = f"repair-{'ward-' if arguments.ward else ''}{arguments.trainings:g}"
+    kept = None if arguments.quick else RESULTS / f"{name}.jsonl"
     if kept is not None and arguments.again:
         kept.unlink(missing_ok=True)
     told = (lambda row: None) if arguments.json else _tell
@@ -55,7 +64,23 @@ def main() -> None:
         show(rows, summary, methods())
     if kept is not None:
         record = {"trainings": arguments.trainings, "summary": summary, "rows": rows}
-        print(write_results(f"repair-{arguments.trainings:g}", record))
+        print(write_results(name, record))
+
+
+def _ward(arguments: argparse.Namespace) -> list[Patient]:
+    if not arguments.ward:
+        return patients(**QUICK) if arguments.quick else patients(seeds=arguments.seeds)
+    records, found = records_of(arguments.ward), []
+    records = records[:QUICK_PROGRAMS] if arguments.quick else records
+    with tempfile.TemporaryDirectory() as folder:
+        build(arguments.ward, Path(folder), records)
+        for seed in range(1 if arguments.quick else arguments.seeds):
+            those, others = ward_patients(Path(folder), records, seed=seed)
+            found += those
+    if not arguments.json:
+        for program, reason in others.items():
+            print(f"no patient: {program}: {reason}", flush=True)
+    return found
 
 
 def treat_all(

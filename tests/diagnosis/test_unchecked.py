@@ -38,6 +38,15 @@ def test_checks_that_measured_nothing_are_named() -> None:
     assert found == {"GF001", "GF002", "GF008", "GF041", "GF029", "GF206", "GF043", "GF042"}
 
 
+def test_checks_that_a_short_time_did_not_hold_are_named_with_that_reason() -> None:
+    hurried = dataclasses.replace(
+        HEALTHY, one_batch_steps=0, one_batch_score=None, input_signal=None, parts_apart=None
+    )
+    assert unchecked.before_training(hurried) == {
+        "GF002, GF029, GF042, GF206": "too little time for checks that train networks or trees"
+    }
+
+
 def test_good_training_is_not_looked_into_and_says_so(trained: Trained) -> None:
     assert codes(unchecked.on_training(trained(), is_good=True)) == {"GF101"}
 

@@ -5,18 +5,26 @@ from __future__ import annotations
 import math
 
 import pytest
+import torch
 from tests.engine.conftest import make_split
 from tests.engine.given_networks import BATCHABLE, NOT_BATCHABLE, Deciding, Recurrent, plain
 from tests.engine.test_one_by_one import assert_same, image_split, population_of
+from torch import nn
 
 from goodfit.engine import choice as choice_module
-from goodfit.engine.choice import FEWEST, choose
+from goodfit.engine.choice import FEWEST, choose, hurried
 from goodfit.engine.history import Choice
 from goodfit.engine.loop import train
 from goodfit.engine.obstacle import LONGEST, obstacle_to_batching
 from goodfit.nets.cnn import CNN
 from goodfit.nets.given import Given
 from goodfit.nets.mlp import MLP
+
+
+def chained(inputs, outputs):
+    """A module that is a chain of layers."""
+    layers = (nn.Linear(inputs, 6), nn.Tanh(), nn.Linear(6, 4), nn.Tanh(), nn.Linear(4, outputs))
+    return nn.Sequential(*layers)
 
 
 @pytest.fixture(autouse=True)
@@ -100,6 +108,35 @@ class TestWhereTimeCounts:
         found = choose(population(Deciding, 8, epochs=70), make_split(), measure=True)
         assert found.way == "one by one"
         assert not found.step_us
+
+
+class TestWhereTimeIsShort:
+    def chosen(self, factory, count=3):
+        with hurried():
+            return choose(population(factory, count, epochs=70), make_split(), measure=True)
+
+    def test_a_chain_of_layers_is_stacked_by_hand(self):
+        assert self.chosen(chained).way == "stacked"
+        assert self.chosen(chained, 1).way == "stacked"
+        assert choose(population(chained, 3), make_split(), measure=False).way == "one by one"
+
+    def test_for_the_others_size_decides_and_nothing_is_measured(self, monkeypatch):
+        monkeypatch.setattr(choice_module, "_measure", None)
+        assert self.chosen(Recurrent).way == "one by one"
+        assert self.chosen(Deciding, 1).reason == "there is one network"
+
+    @pytest.mark.usefixtures("double")
+    def test_a_chain_trains_to_the_same_numbers_as_one_by_one(self):
+        split, members = make_split(), population(chained, 3)
+        alone = train(members, split)
+        with hurried():
+            stacked = train(members, split)
+        assert {trained.history.choice.way for trained in stacked} == {"stacked"}
+        for one, other in zip(alone, stacked, strict=True):
+            assert one.weights.keys() == other.weights.keys()
+            for name, weight in one.weights.items():
+                torch.testing.assert_close(other.weights[name], weight, rtol=1e-9, atol=1e-12)
+            assert other.history.train_loss == pytest.approx(one.history.train_loss, rel=1e-9)
 
 
 class TestHistory:

@@ -228,3 +228,23 @@ def test_the_network_that_is_trained_later_is_not_changed_by_the_checks():
     before = split.train.x.clone()
     assert check_harness(plan, split) == check_harness(plan, split)
     assert torch.equal(split.train.x, before)
+
+
+def test_a_short_time_holds_no_checks_that_train_networks_or_trees(monkeypatch):
+    def training(*_, **__):
+        raise AssertionError("something was trained")
+
+    for name in ("_learn_one_batch", "input_signal", "parts_apart"):
+        monkeypatch.setattr(f"goodfit.engine.harness.{name}", training)
+    plan, split = make_plan(), make_split()
+    short = check_harness(plan, split, is_short=True)
+    monkeypatch.undo()
+    whole = check_harness(plan, split)
+    left_out = {
+        "one_batch_steps": 0,
+        "one_batch_score": None,
+        "twin_layers": (),
+        "input_signal": None,
+        "parts_apart": None,
+    }
+    assert short == replace(whole, **left_out)

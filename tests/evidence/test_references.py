@@ -92,6 +92,21 @@ def test_large_data_is_sampled_to_keep_to_the_time() -> None:
     assert fitted["gradient boosting"].record.validation_score > 0.3
 
 
+def test_a_short_time_is_not_spent_on_measuring(cancer: Split, monkeypatch: pytest.MonkeyPatch) -> None:
+    def measuring(*_: object) -> float:
+        raise AssertionError("a price was measured")
+
+    for name in ("_time_rows", "_time_asking", "_time_rounds"):
+        monkeypatch.setattr(f"goodfit.evidence.references._Bench.{name}", measuring)
+    told: list[str] = []
+    fitted = references(cancer, seconds=0.02, measured=False, skipped=told.append)
+    assert list(by_name(fitted)) == ["majority", "linear", "k nearest neighbours"]
+    (why,) = told
+    assert "gradient boosting" in why
+    assert "rounds" in why
+    assert "gradient boosting" in by_name(references(cancer, seconds=2.0, measured=False))
+
+
 def test_a_reference_that_fails_is_skipped_with_a_reason() -> None:
     frame = pd.DataFrame({"day": np.arange(200), "x": np.random.default_rng(2).normal(size=200)})
     split = load(frame, np.where(frame["day"] < 150, "early", "late"), time="day")

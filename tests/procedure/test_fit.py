@@ -118,6 +118,7 @@ def test_a_time_budget_is_kept():
     run = fit(features, target, budget=6.0).run
     assert run.seconds <= 6.6
     assert run.budget_seconds == 6.0
+    assert "too little time" in dict(run.not_checked)["GF002, GF029, GF042, GF206"]
 
 
 def test_a_table_of_every_kind_of_column_is_learnt_and_predicted():

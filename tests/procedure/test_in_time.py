@@ -14,7 +14,7 @@ from goodfit.nets.mlp import MLP
 from goodfit.procedure import course, final, opening
 from goodfit.procedure.budget import Budget
 from goodfit.procedure.case import Case
-from goodfit.procedure.costs import LEAST_CORRECTION, MOST_CORRECTION, Costs
+from goodfit.procedure.costs import BESIDE_STEPS, LEAST_CORRECTION, MOST_CORRECTION, Costs
 from goodfit.procedure.events import silence
 from goodfit.procedure.journal import Journal
 from goodfit.procedure.lengths import of_any_length
@@ -423,3 +423,56 @@ def test_another_plan_is_not_on_its_way():
 def test_a_single_arm_is_not_as_cheap_as_a_trial_in_heats_from_which_arms_left(pace, in_heats, expected):
     pace(0.5)
     assert costs(100, in_heats=in_heats, correction=0.5).of_epoch(PLAN, votes()) == pytest.approx(expected)
+
+
+def test_where_time_is_short_the_best_of_a_few_final_networks_is_handed_back(monkeypatch):
+    arm = opening.train_as_it_is(PLAN, case(), num_seeds=3)
+    shares = (0.5, 0.9, 0.7)
+    trained = [
+        with_scores(member, np.arange(40) < 40 * s) for member, s in zip(arm.members, shares, strict=True)
+    ]
+    monkeypatch.setattr(final, "train", lambda population, *_, **__: tuple(trained[: len(population)]))
+    monkeypatch.setattr(final, "_fell_behind", lambda *_: False)
+    assert final.train_final(PLAN, case(7), trial_arm=arm).members == (trained[1],)
+    assert final.train_final(PLAN, case(60), trial_arm=arm).members == (trained[0],)
+
+
+def test_where_time_is_short_there_are_three_seeds_and_no_second_look(pace):
+    pace(1e-3)
+    assert opening.fit_into_budget(PLAN, case(7), num_seeds=None)[1] == opening.FEWEST_SEEDS
+    assert opening.fit_into_budget(PLAN, case(7), num_seeds=5)[1] == 5
+    assert opening.fit_into_budget(PLAN, case(8), num_seeds=None)[1] == opening.NUM_SEEDS
+    assert not rounds(7, shortening=1.0, in_heats=False)._may_look_again()
+    assert rounds(8, shortening=1.0, in_heats=False)._may_look_again()
+
+
+def test_where_time_is_short_the_first_arm_tells_the_price_of_all(monkeypatch):
+    monkeypatch.setattr("goodfit.procedure.costs.measure_pace", None)
+    monkeypatch.setattr("goodfit.procedure.costs.WORTH_MEASURING", 0.0)
+    patient, arm = costs(7), votes()
+    patient.know_first(arm, took=4.0)
+    assert patient.of_epoch(PLAN, arm) == pytest.approx(4.0 / PLAN.epochs)
+    deep = dataclasses.replace(PLAN, network=MLP(widths=(8,) * 9))
+    assert patient.of_epoch(deep, arm) > 3 * patient.of_epoch(PLAN, arm)
+    # of one that diverged only the steps tell
+    history = dataclasses.replace(arm.members[0].history, ending="diverged")
+    diverged = dataclasses.replace(arm.members[0], history=history)
+    arm = dataclasses.replace(arm, members=(diverged, *arm.members[1:]))
+    patient.know_first(arm, took=4.0)
+    assert patient.of_epoch(PLAN, arm) == pytest.approx(BESIDE_STEPS * arm.seconds / PLAN.epochs)
+
+
+def test_where_time_is_short_wholes_are_tried_before_single_remedies(pace, tried):
+    pace(1e-3)
+    patient = rounds(7, shortening=1.0, in_heats=False)
+    sick = dataclasses.replace(PLAN, network=MLP(widths=(8,), activation="sigmoid"), l2=1.0)
+    patient.arm = dataclasses.replace(patient.arm, plan=sick)
+    list(patient._try_remedies("training"))
+    assert tried[0]
+    assert all(code.startswith("sound-") for code in tried[0])
+
+
+def test_a_budget_is_short_below_eight_seconds_and_never_where_trainings_are_counted():
+    assert case(7.9).budget.is_short
+    assert not case(8).budget.is_short
+    assert not case().budget.is_short

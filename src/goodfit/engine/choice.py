@@ -9,15 +9,17 @@ Letters: K candidates, B rows of a batch, P parameters.
 
 from __future__ import annotations
 
+import contextlib
 import time
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Iterator, Sequence
+from contextvars import ContextVar
 
 import torch
 from torch import nn
 
 from goodfit.data.split import Split
 from goodfit.engine.candidate import Candidate
-from goodfit.engine.construction import build_module, num_parameters, sizes_of
+from goodfit.engine.construction import build_module, chain_in, num_parameters, sizes_of
 from goodfit.engine.device import placement
 from goodfit.engine.history import Choice, Way
 from goodfit.engine.obstacle import obstacle_to_batching
@@ -36,6 +38,17 @@ MEASURED_SECONDS = 0.3
 MEASURED_STEPS = (3, 20)
 
 _measured: dict[Hashable, Choice] = {}
+_is_hurried: ContextVar[bool] = ContextVar("is_hurried", default=False)
+
+
+@contextlib.contextmanager
+def hurried(is_hurried: bool = True) -> Iterator[None]:
+    """Choose by size for a while, also where time counts: there is too little of it to measure."""
+    token = _is_hurried.set(is_hurried)
+    try:
+        yield
+    finally:
+        _is_hurried.reset(token)
 
 
 def choose(candidates: Sequence[Candidate], split: Split, *, measure: bool) -> Choice:
@@ -53,6 +66,10 @@ def choose(candidates: Sequence[Candidate], split: Split, *, measure: bool) -> C
     plan = candidates[0].plan
     if isinstance(plan.network, MLP):
         return Choice(way="stacked", reason="its layers are batched by hand")
+    if _is_hurried.get():
+        if chain_in(candidates[0], split) is not None:
+            return Choice(way="stacked", reason="it is a chain of layers, which are batched by hand")
+        measure = False
     if len(candidates) == 1:
         return Choice(way="one by one", reason="there is one network")
     if not measure or _num_steps(candidates, split) < WORTH_MEASURING:

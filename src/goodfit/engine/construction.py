@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from functools import lru_cache
 
 import torch
@@ -20,10 +20,13 @@ from goodfit.engine.history import Way
 from goodfit.engine.one_by_one import OneByOne
 from goodfit.engine.plan import Plan
 from goodfit.engine.stacked import Stacked
+from goodfit.nets.chain import Chain, chain_of
 from goodfit.nets.mlp import MLP
 from goodfit.nets.network import Network, Sizes
 from goodfit.seeds import derive
 
+CHAIN_ROWS = 8
+_chains: dict[Hashable, Chain | None] = {}
 PRECISIONS = {"float32": None, "bfloat16": torch.bfloat16}
 
 
@@ -66,14 +69,47 @@ def build_backend(
         way: How they are computed; by default by hand where that is written, else one by one.
         device: Where they are computed. They are built on the processor, so that they begin alike everywhere.
     """
+    plan = candidates[0].plan
+    if way == "stacked" and not isinstance(plan.network, MLP):
+        return _stacked_as_chain(candidates, split, device)
     with uncollected():
         modules = [build_module(candidate, split) for candidate in candidates]
-    plan = candidates[0].plan
     if isinstance(plan.network, MLP) and way in (None, "stacked"):
         return Stacked(plan.network, modules, dtype=PRECISIONS[plan.precision], device=device)
     if way == "batched":
         return Batched(modules, _with_every_dropout(candidates, split), device=device)
     return OneByOne(modules, device=device)
+
+
+def chain_in(candidate: Candidate, split: Split) -> Chain | None:
+    """Read one candidate's network as a chain, apart from the dropout that its plan adds."""
+    plan, sizes = candidate.plan, sizes_of(candidate.plan, split)
+    key = (plan.network, sizes)
+    if key not in _chains:
+        rows = split.rows("train", plan.inputs)
+        module = _without_dropout(candidate, split)
+        _chains[key] = chain_of(module, sizes, example_ND=rows.x[:CHAIN_ROWS])
+    return _chains[key]
+
+
+def _stacked_as_chain(candidates: Sequence[Candidate], split: Split, device: torch.device) -> Backend:
+    """Compute networks of the user's own by hand; dropout comes from the plan's rates, as it always does."""
+    chain, sizes = chain_in(candidates[0], split), sizes_of(candidates[0].plan, split)
+    assert chain is not None, "whoever asks for this way has seen that it is one"
+    # arms of one seed begin alike, and a network with edits is dear to build
+    first_of_seed = {candidate.seed: candidate for candidate in reversed(candidates)}
+    with uncollected():
+        built = {
+            seed: chain.module_like(_without_dropout(candidate, split), sizes)
+            for seed, candidate in first_of_seed.items()
+        }
+    modules = [built[candidate.seed] for candidate in candidates]
+    return Stacked(chain.network, modules, device=device, names=chain.names)
+
+
+def _without_dropout(candidate: Candidate, split: Split) -> nn.Module:
+    plan = dataclasses.replace(candidate.plan, dropout=0.0, input_dropout=0.0)
+    return build_module(dataclasses.replace(candidate, plan=plan), split)
 
 
 def _with_every_dropout(candidates: Sequence[Candidate], split: Split) -> nn.Module:

@@ -39,17 +39,18 @@ ONE_BATCH_ROWS = 16
 ONE_BATCH_STEPS = 200
 
 
-def check_harness(plan: Plan, split: Split) -> Harness:
+def check_harness(plan: Plan, split: Split, *, is_short: bool = False) -> Harness:
     """Measure what can be known before a long training: start, one batch, inputs, leaks.
 
     Args:
         plan: The plan as it came.
         split: The data; training and validation rows are looked at, test rows are not.
+        is_short: Leave out what trains networks or trees; the number of steps on one batch is then 0.
     """
     train = split.rows("train", inputs=plan.inputs)
     validation = split.rows("validation", inputs=plan.inputs)
     candidates = [Candidate(arm="harness", seed=seed, plan=plan) for seed in range(NUM_SEEDS)]
-    one_batch = _learn_one_batch(candidates, split, train)
+    costly = _no_costly_checks() if is_short else _costly_checks(candidates, split, train, validation)
     fresh = build_module(candidates[0], split)
     kind = plan.loss.kind
     made_by = output_operation(_run(fresh.eval(), train.x[:8], train))
@@ -57,20 +58,17 @@ def check_harness(plan: Plan, split: Split) -> Harness:
         initial_loss=_initial_loss(candidates, split, train),
         expected_loss=plan.loss.expected_at_start,
         one_batch_rows=min(ONE_BATCH_ROWS, len(train)),
-        one_batch_steps=ONE_BATCH_STEPS,
         majority_share=_majority_share(train) if kind in ("classes", "places") else None,
         sample_leak=_sample_leak(build_module(candidates[0], split), train),
         unused_parameters=_unused(build_module(candidates[0], split), plan, train),
         target_order=target_order(train.y_N, kind=kind),
-        input_signal=input_signal(train, kind=kind, seed=split.seed),
-        parts_apart=parts_apart(train, validation, seed=split.seed),
         batch_size=min(plan.batch_size, len(train)),
         has_batch_norm=has_batch_norm(fresh),
         is_normalised=is_normalised(fresh),
         initial_scales=initial_scales(fresh),
         output_operation=made_by,
         share_out_of_reach=share_out_of_reach(made_by, train.y_N) if kind == "numbers" else None,
-        **one_batch,
+        **costly,
         **_input_facts(train.x, form_of(plan)),
         **dataclasses.asdict(find_repetition(train, validation)),
     )
@@ -79,6 +77,22 @@ def check_harness(plan: Plan, split: Split) -> Harness:
 def form_of(plan: Plan) -> Form | None:
     """What a row is made of, where a network of the user's own says so."""
     return plan.network.form if isinstance(plan.network, Given) else None
+
+
+def _costly_checks(
+    candidates: list[Candidate], split: Split, train: Rows, validation: Rows
+) -> dict[str, Any]:
+    kind = candidates[0].plan.loss.kind
+    return {
+        "one_batch_steps": ONE_BATCH_STEPS,
+        **_learn_one_batch(candidates, split, train),
+        "input_signal": input_signal(train, kind=kind, seed=split.seed),
+        "parts_apart": parts_apart(train, validation, seed=split.seed),
+    }
+
+
+def _no_costly_checks() -> dict[str, Any]:
+    return {"one_batch_steps": 0, "one_batch_score": None}
 
 
 def _batch(rows: Rows, chosen: Tensor | slice) -> Batch:

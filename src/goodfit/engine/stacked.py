@@ -5,7 +5,7 @@ Letters: K candidates, N rows, D inputs, U units, O outputs.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import torch
 import torch.nn.functional as F  # noqa: N812  (the name everybody knows)
@@ -34,6 +34,7 @@ class Stacked(Backend):
         modules: One freshly built module per candidate.
         dtype: Number type of the gradients' computation, where it is shorter than that of the weights.
         device: Where they are computed.
+        names: Names that others know the parameters by; by default those of the modules.
     """
 
     def __init__(
@@ -43,9 +44,10 @@ class Stacked(Backend):
         *,
         dtype: torch.dtype | None = None,
         device: torch.device = PROCESSOR,
+        names: Mapping[str, str] | None = None,
     ) -> None:
         super().__init__(modules, device=device)
-        self._network, self._dtype = network, dtype
+        self._network, self._dtype, self._names = network, dtype, names
         self._num_embeddings = sum(name.startswith("embeddings.") for name in self.layout.names)
         self.refresh()
 
@@ -63,6 +65,11 @@ class Stacked(Backend):
             self._by_hand = ByHand(
                 self._network, self.flat_KP, layout=self.layout, buffers=self.buffers, dtype=self._dtype
             )
+
+    def weights(self, k: int) -> dict[str, Tensor]:
+        """Copy one candidate's weights as :meth:`Backend.weights` says, by the names that others know."""
+        found = super().weights(k)
+        return found if self._names is None else {self._names[own]: found[own] for own in found}
 
     def loss_gradients(
         self,

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from threadpoolctl import threadpool_limits
 
+from goodfit.errors import BudgetError
 from goodfit.evidence.scored import places_of, scores_of
 from goodfit.evidence.shaped_references import Places, shaped_models, wanted_outputs
 from goodfit.seeds import derive, numpy_stream
@@ -32,6 +33,8 @@ MOST_ENTRIES = 4_000_000
 """Entries of the training matrix that boosting sees at most."""
 MOST_LEVELS = 50
 BOOSTING_ROUNDS = 100
+FEWEST_ROUNDS = 10
+"""Of boosting, where there is no time to measure: what fewer rounds reach is no reference."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -95,6 +98,7 @@ def references(
     split: Split,
     *,
     seconds: float | None = None,
+    measured: bool = True,
     loss: Loss | None = None,
     skipped: Callable[[str], object] | None = None,
 ) -> tuple[FittedReference, ...]:
@@ -104,6 +108,8 @@ def references(
         split: The data; only training and validation rows are looked at.
         seconds: What all of them may cost together. Large data is sampled to keep to it. Without it rows are
             sampled by nominal prices, so that the same data gives the same numbers on every machine.
+        measured: Whether to measure prices where ``seconds`` are given. Where these are few the measuring
+            costs more than what it measures; then prices are nominal.
         loss: The plan's, which knows the metric; without it scores are accuracy or R squared.
         skipped: Told, in a sentence, of each reference that could not be trained.
 
@@ -117,7 +123,8 @@ def references(
         >>> [reference.record.name for reference in references(split)]
         ['majority', 'linear', 'k nearest neighbours', 'gradient boosting']
     """
-    bench = _Bench.of(split, loss)
+    is_hurried = seconds is not None and not measured
+    bench = _Bench.of(split, loss, is_hurried=is_hurried)
     deadline = None if seconds is None else time.monotonic() + seconds
     fitted = []
     shares = 1.0
@@ -127,7 +134,8 @@ def references(
         try:
             # several threads of boosting wait for one another, and on a busy machine nearly for ever
             with threadpool_limits(1):
-                fitted.append(bench.examine(name, fit, allowed=allowed, measured=deadline is not None))
+                is_measured = deadline is not None and not is_hurried
+                fitted.append(bench.examine(name, fit, allowed=allowed, measured=is_measured))
         except Exception as error:  # whatever scikit-learn cannot do here, the network may still do
             if skipped is not None:
                 skipped(f"no reference {name!r}: {str(error).strip().splitlines()[0]}")
@@ -155,9 +163,10 @@ class _Bench:
     seed: int
     loss: Loss | None
     places: Places | None
+    is_hurried: bool
 
     @classmethod
-    def of(cls, split: Split, loss: Loss | None) -> _Bench:
+    def of(cls, split: Split, loss: Loss | None, *, is_hurried: bool) -> _Bench:
         train, validation = split.rows("train"), split.rows("validation")
         stream = numpy_stream(split.seed, "references")
         order_N = stream.permutation(len(train))
@@ -174,6 +183,7 @@ class _Bench:
             seed=derive(split.seed, "references") % 2**32,
             loss=loss if split.task.shape or (loss is not None and loss.scoring is not None) else None,
             places=places_of(split, loss),
+            is_hurried=is_hurried,
         )
 
     def makers(self) -> tuple[tuple[str, Fit, float], ...]:
@@ -265,7 +275,13 @@ class _Bench:
         num_rows = int(min(len(self.y_N), max(PROBE_ROWS, MOST_ENTRIES // self.x_NF.shape[1])))
         price = self._time_rounds(num_rows) if measured else self._nominal_round(num_rows)
         spent = time.monotonic() - start if measured else 0.0
-        rounds = int(np.clip((allowed - spent) / price, 2, BOOSTING_ROUNDS))
+        affordable = (allowed - spent) / price
+        if self.is_hurried and affordable < FEWEST_ROUNDS:
+            raise BudgetError(
+                f"there is time for {max(0, int(affordable))} rounds of it",
+                fix=f"allow {FEWEST_ROUNDS * price:.2g} s for it",
+            )
+        rounds = int(np.clip(affordable, 2, BOOSTING_ROUNDS))
         return self._boosted(rounds).fit(self.x_NF[:num_rows], self.y_N[:num_rows]), num_rows
 
     @property

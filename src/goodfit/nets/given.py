@@ -113,8 +113,13 @@ class Given(Network):
             self._edited(sizes, dropout=dropout, done=done)
         return tuple(done)
 
-    def reachable(self, sizes: Sizes) -> frozenset[str]:
-        """Name the fields that would change something if they were set, ``"dropout"`` among them."""
+    def reachable(self, sizes: Sizes, *, among: Collection[str] | None = None) -> frozenset[str]:
+        """Name the fields that would change something if they were set, ``"dropout"`` among them.
+
+        Args:
+            sizes: Of inputs and outputs.
+            among: Fields to try; by default all.
+        """
         with torch.random.fork_rng(devices=[]):
             module, example = self._make(sizes), trial_batch(sizes)
             tried: dict[str, Callable[[], surgery.Edited]] = {
@@ -127,7 +132,9 @@ class Given(Network):
                 "deepening": lambda: reshaping.deepen(module, example=example),
                 "plain_output": lambda: reshaping.without_last_activation(module, example=example),
             }
-            found = {name for name, edit in tried.items() if edit().changed}
+            found = {
+                name for name, edit in tried.items() if (among is None or name in among) and edit().changed
+            }
             if surgery.hidden_activations(module, example=example):
                 found.add("activation")
             return frozenset(found)

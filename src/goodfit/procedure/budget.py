@@ -10,6 +10,9 @@ from goodfit.errors import BudgetError
 
 FINAL_SHARE = 0.30
 """Share of the time that is kept for the final training and the report."""
+SHORT_SECONDS = 8.0
+"""Seconds of budget below which a run leaves out what does not pay in so little time: other processes, costly
+checks and references, and looks at the pace of what tells its own price."""
 GLANCE_SHARE = 0.01
 """Share of the time that one measurement of a pace may take at most."""
 CLOSING_SECONDS = 2.0
@@ -49,6 +52,11 @@ class Budget:
     def is_timed(self) -> bool:
         """Whether wall time limits the run."""
         return self.seconds < math.inf
+
+    @property
+    def is_short(self) -> bool:
+        """Whether there is so little time that what is learnt of it must not cost much of it."""
+        return self.seconds < SHORT_SECONDS
 
     @property
     def spent(self) -> float:

@@ -12,18 +12,25 @@ from goodfit.engine.loop import measure_pace
 from goodfit.engine.plan import Plan
 from goodfit.evidence.arms import TrainedArm
 from goodfit.evidence.heats import relative_cost
+from goodfit.nets.mlp import MLP
+from goodfit.nets.network import Network
 from goodfit.procedure.case import Case
 from goodfit.recipe.remedy import Treatment
 
 PACE_SECONDS = 0.12
 WORTH_MEASURING = 1.0
 """Seconds of an arm from which it pays to measure the pace of others; a shorter one tells its own price."""
+BESIDE_STEPS = 1.6
+"""What a training of few epochs costs over its steps: building, looking at rows, looking inside."""
 FIRST_COSTS = 5.0
 """What a stack costs before its first network, in networks: many small ones cost little more than one."""
+SMALL_PARAMETERS = 5000
+"""Parameters whose arithmetic costs as much as what every network of a stack costs in any case."""
 OTHER_STRUCTURE = 1.5
 """What another structure costs in the mean, over the plan's own; batch-norm costs up to three times."""
-ROUND_SHARE = 0.6
-"""Share of the time left for trials that one round may plan to use; the next rounds need some too."""
+ROUND_SHARE, ONLY_ROUND_SHARE = 0.6, 0.9
+"""Share of the time left for trials that one round may plan to use; the next rounds need some too, but in a
+short time there is hardly a next one."""
 LEAST_CORRECTION, MOST_CORRECTION = 0.3, 1.5
 """How far the last trial may correct the next one's estimate: early stopping and idle cores make trials
 cheaper than the pace of a few steps tells, but not every trial alike."""
@@ -38,12 +45,15 @@ class Costs:
         in_heats: Whether trials are run in heats, in which most arms train one seed only.
         correction: What the last trial took, over what it was estimated to take.
         first: The first arm that was asked about; it had a stack of its own, so its price is known.
+        first_seconds: What the first arm took with all that goes with a training: where time is short this
+            is much more than its steps.
     """
 
     case: Case
     in_heats: bool = False
     correction: float = 1.0
     first: TrainedArm | None = None
+    first_seconds: float | None = None
 
     def affordable(self, wanted: Sequence[Treatment], arm: TrainedArm) -> tuple[list[Treatment], float]:
         """Choose, in order, the treatments that time and the number of trainings allow.
@@ -57,7 +67,7 @@ class Costs:
         """
         num_seeds = len(arm.members)
         trainings = self.case.budget.trainings_left(keep=num_seeds)
-        seconds = ROUND_SHARE * self.case.budget.left_for_trials() / self.correction
+        seconds = self._round_share * self.case.budget.left_for_trials() / self.correction
         estimate = 0.0
         chosen = [treatment for treatment in wanted if not treatment.remedy.trains and num_seeds > 2]
         to_train = [treatment for treatment in wanted if treatment.remedy.trains]
@@ -85,7 +95,7 @@ class Costs:
             return True
         plans = [arm.plan, *(treatment.plan for treatment in treatments)]
         seconds = sum(plan.epochs * self.of_epoch(plan, arm) for plan in plans)
-        return seconds <= ROUND_SHARE * self.case.budget.left_for_trials()
+        return seconds <= self._round_share * self.case.budget.left_for_trials()
 
     def of_epoch(self, plan: Plan, arm: TrainedArm) -> float:
         """Seconds that one epoch of a plan takes on all seeds of an arm."""
@@ -93,10 +103,20 @@ class Costs:
         correction = max(1.0, self.correction) if self.in_heats else self.correction
         return correction * self._pace([plan], arm)
 
+    def know_first(self, arm: TrainedArm, *, took: float) -> None:
+        """Take the price of all arms from what the first one took, with all that goes with its training."""
+        whole = not arm.diverged_S.any()
+        # who diverges leaves after an epoch or two, and what goes with a training is not paid by these alone
+        self.first, self.first_seconds = arm, took if whole else BESIDE_STEPS * arm.seconds
+
     def learn(self, *, estimate: float, taken: float) -> None:
         """Correct what comes next by what a trial took."""
         if estimate:
             self.correction = min(MOST_CORRECTION, max(LEAST_CORRECTION, taken / estimate))
+
+    @property
+    def _round_share(self) -> float:
+        return ONLY_ROUND_SHARE if self.case.budget.is_short else ROUND_SHARE
 
     def _of_group(self, group: Sequence[Treatment], arm: TrainedArm) -> float:
         return self._pace([treatment.plan for treatment in group], arm) * group[0].plan.epochs
@@ -104,7 +124,7 @@ class Costs:
     def _pace(self, plans: Sequence[Plan], arm: TrainedArm) -> float:
         """Seconds of one epoch of plans of one structure on all seeds of an arm."""
         self.first = self.first or arm
-        if self.first.seconds < WORTH_MEASURING:
+        if self.first.seconds < WORTH_MEASURING or self.case.budget.is_short:
             return self._price(plans, self.first, num_seeds=len(arm.members))
         population = [
             Candidate(arm=str(place), seed=member.candidate.seed, plan=plan)
@@ -117,13 +137,27 @@ class Costs:
     def _price(self, plans: Sequence[Plan], first: TrainedArm, *, num_seeds: int) -> float:
         """Estimate a stack by what the first arm took: by the number of its networks, and their size."""
         size, epochs = len(first.members), sum(history.epochs[-1] for history in first.histories)
-        of_network = first.seconds / max(1, epochs) * size / (FIRST_COSTS + size)
+        seconds = self.first_seconds or first.seconds
+        of_network = seconds / max(1, epochs) * size / (FIRST_COSTS + size)
         split = self.case.split
         stack = of_network * (FIRST_COSTS + num_seeds * len(plans))
         if (plans[0].network, plans[0].inputs) == (first.plan.network, first.plan.inputs):
             return stack
-        larger = num_parameters(plans[0], split) / num_parameters(first.plan, split)
-        return stack * max(OTHER_STRUCTURE, math.sqrt(larger))
+        before, after = (num_parameters(plan, split) for plan in (first.plan, plans[0]))
+        if not self.case.budget.is_short:
+            return stack * max(OTHER_STRUCTURE, math.sqrt(after / before))
+        # where every trial counts the estimate has to be good both ways: calls and arithmetic apart
+        calls = FIRST_COSTS * _relative_calls(plans[0].network, first.plan.network)
+        larger = (SMALL_PARAMETERS + after) / (SMALL_PARAMETERS + before)
+        return of_network * (calls + num_seeds * len(plans) * larger)
+
+
+def _relative_calls(network: Network, first: Network) -> float:
+    """Calls of a step of one network over those of another: a normalised layer needs twice as many."""
+    if not isinstance(network, MLP) or not isinstance(first, MLP):
+        return 1.0
+    calls = [(1 + (n.normalisation is not None)) * (1 + len(n.widths)) for n in (network, first)]
+    return calls[0] / calls[1]
 
 
 def _by_structure(wanted: Sequence[Treatment]) -> list[list[Treatment]]:

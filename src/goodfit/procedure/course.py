@@ -7,6 +7,7 @@ import os
 
 from goodfit.diagnosis import before
 from goodfit.engine.candidate import Candidate
+from goodfit.engine.choice import hurried
 from goodfit.engine.construction import sizes_of
 from goodfit.engine.device import Placement, describe
 from goodfit.engine.harness import check_harness
@@ -17,6 +18,7 @@ from goodfit.engine.precision import at_faster_precision
 from goodfit.engine.threads import suitable_threads
 from goodfit.engine.workers import hired
 from goodfit.evidence.arms import CONTROL
+from goodfit.nets.mlp import MLP
 from goodfit.procedure.case import Case
 from goodfit.procedure.costs import Costs
 from goodfit.procedure.examination import examine
@@ -41,8 +43,6 @@ left: as many as the remedy of longer training gives, which is not tried where t
 LARGE_FINAL_SHARE = 0.40
 """Share of the time for the final training where one network fills the machine: trials there are a fraction
 of it long, and what is handed back has most to gain from epochs."""
-WORTH_HIRING = 8.0
-"""Seconds of budget from which starting another process pays, and trying numbers of threads."""
 
 
 def run_recipe(
@@ -65,8 +65,11 @@ def run_recipe(
         command: What the user typed, for the record.
     """
     population = [Candidate(arm=CONTROL, seed=seed, plan=plan) for seed in range(num_seeds or NUM_SEEDS)]
-    is_long, timed = case.budget.seconds >= WORTH_HIRING, case.budget.is_timed
-    with suitable_device(population, case.split, asked=device, measure=timed) as where:
+    is_long, timed = not case.budget.is_short, case.budget.is_timed
+    with (
+        hurried(case.budget.is_short),
+        suitable_device(population, case.split, asked=device, measure=timed) as where,
+    ):
         if where.is_gpu:  # one process keeps it busy
             case.journal.note(_told(where))
             return _run(plan, case, target_metric, num_seeds=num_seeds, command=command)
@@ -94,7 +97,7 @@ def _run(
     for note in split.notes:
         case.journal.note(note)
     compared = compare_with_references(case, plan.loss)
-    harness = check_harness(plan, split)
+    harness = check_harness(plan, split, is_short=case.budget.is_short)
     case.journal.find(before.findings(harness))
     tell_unreached(plan, case)
     shortened, count = fit_into_budget(plan, case, num_seeds=num_seeds)
@@ -104,16 +107,21 @@ def _run(
         if gain > 1:
             case.journal.note(f"steps are computed in bfloat16, {gain:.1f} times as fast; scores are float32")
             shortened, count = fit_into_budget(plan, case, num_seeds=num_seeds)
-    in_heats = is_shortened and fills_the_machine(plan, split)
-    if in_heats:
+    # a short time holds a few batched networks of any module, and no second heat
+    is_dear = fills_the_machine(plan, split) and (isinstance(plan.network, MLP) or not case.budget.is_short)
+    costs = Costs(case=case, in_heats=is_shortened and is_dear)
+    if costs.in_heats:
         case.budget.final_share = LARGE_FINAL_SHARE
+    begun = case.budget.spent
     control = train_as_it_is(shortened, case, num_seeds=count)
+    if case.budget.is_short:
+        costs.know_first(control, took=case.budget.spent - begun)
     rounds = Rounds(
         case=case,
         bar=set_bar(compared, target_metric),
-        unsuited=unsuited_remedies(plan, split),
+        unsuited=unsuited_remedies(plan, split, is_short=case.budget.is_short),
         arm=control,
-        costs=Costs(case=case, in_heats=in_heats),
+        costs=costs,
         shortening=shortened.epochs / plan.epochs,
         most_seeds=num_seeds or SEEDS_OF_HEATS,
     )

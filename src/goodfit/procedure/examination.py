@@ -158,7 +158,7 @@ def _too_dear(experiment: Experiment, seeds: Sequence[int], case: Case) -> str:
         return "no trainings left"
     if not case.budget.is_timed:
         return ""
-    if not case.budget.left_for_trials():
+    if case.budget.is_short or not case.budget.left_for_trials():
         return "no time left"
     population = [Candidate(arm=experiment.name, seed=seed, plan=experiment.plan) for seed in seeds]
     pace = measure_pace(population, experiment.split, seconds=case.budget.glance(PACE_SECONDS))

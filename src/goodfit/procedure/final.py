@@ -55,7 +55,8 @@ def train_final(plan: Plan, case: Case, *, trial_arm: TrainedArm) -> TrainedArm:
             handed back itself where there is no time to train anew.
     """
     budget = case.budget
-    count = len(trial_arm.members) if plan.ensemble else 1
+    # where time is short one unlucky start cannot be made good later, and a few in a stack cost little more
+    count = len(trial_arm.members) if plan.ensemble or budget.is_short else 1
     count = int(min(count, max(1, budget.trainings_left(keep=0))))
     plan, count = _in_time(plan, case, count)
     if plan.epochs < SHORTEST * trial_arm.plan.epochs:
@@ -73,6 +74,8 @@ def train_final(plan: Plan, case: Case, *, trial_arm: TrainedArm) -> TrainedArm:
     budget.used += count
     fit = tuple(member for member in trained if member.history.ending != "diverged") or trained
     final = TrainedArm(name="final", plan=plan, members=fit)
+    if not plan.ensemble:
+        final = dataclasses.replace(final, members=(max(final.members, key=_watched_score),))
     if _fell_behind(final, trial_arm):
         case.journal.note("the final training ended worse than the trials: their networks are handed back")
         return _of_trial(trial_arm, plan)
@@ -84,9 +87,17 @@ def _fell_behind(final: TrainedArm, trial_arm: TrainedArm) -> bool:
 
     Where a rate shakes the weights, one seed more may end anywhere.
     """
-    watched = [np.nan_to_num(m.validation_scores_N.astype(float), neginf=-1e3) for m in final.members]
+    watched = [_watched_N(member) for member in final.members]
     highest = np.mean([mean_interval(scores_N[None]).high for scores_N in watched])
     return bool(highest < trial_arm.scores_SN("testing").mean())
+
+
+def _watched_N(member: Trained) -> np.ndarray:
+    return np.nan_to_num(member.validation_scores_N.astype(float), neginf=-1e3)
+
+
+def _watched_score(member: Trained) -> float:
+    return float(_watched_N(member).mean())
 
 
 def _of_trial(trial_arm: TrainedArm, plan: Plan) -> TrainedArm:
@@ -181,6 +192,8 @@ def open_sealed_test(
 def _scores(predictor: Predictor, rows: Rows, split: Split, loss: Loss) -> np.ndarray:
     outputs_NO = predictor.outputs(rows.x, rows.codes_NC)
     if split.task.kind == "numbers" and not split.task.shape:
+        # what a network that diverged says of a row is worth as much as the mean
+        outputs_NO = np.nan_to_num(outputs_NO, nan=0.0)
         outputs_NO = split.task.encode(predictor.decoded(outputs_NO))[:, None]
     scores_N = loss.score(torch.from_numpy(outputs_NO), rows.y_N, by_row=True, weight=rows.weight_N)
     return scores_N.numpy().astype(float)
@@ -197,9 +210,9 @@ def _targets(rows: Rows, loss: Loss) -> np.ndarray | None:
 
 def _in_users_units(predictor: Predictor, rows: Rows, split: Split) -> tuple[tuple[str, float], ...]:
     """Further metrics that people of the field ask for, by scikit-learn."""
-    if split.task.shape:
-        return ()
     outputs_NO = predictor.outputs(rows.x, rows.codes_NC)
+    if split.task.shape or not np.isfinite(outputs_NO).all():
+        return ()
     counted: dict[str, Any] = {"sample_weight": None if rows.weight_N is None else rows.weight_N.numpy()}
     if split.task.kind == "numbers":
         truth_N = split.task.decode(rows.y_N.numpy())

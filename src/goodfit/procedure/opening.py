@@ -27,7 +27,7 @@ FEWEST_SEEDS = 3
 FEWEST_EPOCHS = 8
 FEWEST_STEPS = 750
 """With fewer epochs, or steps, a trial says little of a longer training: they may take more of the time."""
-REFERENCES_SHARE, REFERENCES_SECONDS = 0.12, 30.0
+REFERENCES_SHARE, SHORT_REFERENCES_SHARE, REFERENCES_SECONDS = 0.12, 0.06, 30.0
 AS_IT_IS_SHARE, LONG_SHARE, LONG_SECONDS = 0.05, 0.02, 6.0
 """One arm may take five hundredths of a timed budget, so that about a dozen fit; of a long one two
 hundredths, but at least six seconds: there, more remedies are worth more than longer trials."""
@@ -46,6 +46,8 @@ EDITS = {
     "plain_output": ("plain-output",),
 }
 """Edits of a given network, with the remedies that need them."""
+SHORT_EDITS = ("activation", "plain_output")
+"""Those that are worth looking for where time is short: every look costs an edit."""
 INPUT_REMEDIES = ("scale-inputs", "input-dropout", "input-noise", "mixup")
 """Remedies that treat inputs as amounts."""
 
@@ -53,11 +55,13 @@ INPUT_REMEDIES = ("scale-inputs", "input-dropout", "input-noise", "mixup")
 def compare_with_references(case: Case, loss: Loss) -> tuple[FittedReference, ...]:
     """Train the reference models within their share of the time."""
     case.journal.doing("training the reference models", fraction=0.02, seconds_left=None)
-    timed = case.budget.is_timed
-    seconds = min(REFERENCES_SHARE * case.budget.seconds, REFERENCES_SECONDS) if timed else None
+    timed, is_short = case.budget.is_timed, case.budget.is_short
+    share = SHORT_REFERENCES_SHARE if is_short else REFERENCES_SHARE
+    seconds = min(share * case.budget.seconds, REFERENCES_SECONDS) if timed else None
     compared = references(
         case.split,
         seconds=seconds,
+        measured=not is_short,
         loss=loss,
         skipped=lambda why: case.journal.not_checked.setdefault("references", why),
     )
@@ -90,8 +94,10 @@ def fit_into_budget(plan: Plan, case: Case, *, num_seeds: int | None) -> tuple[P
     usual = min(share, budget.left_for_trials())
     most = min(MOST_SHARE * budget.seconds, budget.left_for_trials())
     fewest = _fewest_epochs(plan, case.split)
+    if budget.is_short:
+        count = num_seeds or FEWEST_SEEDS
     pace = _pace(plan, case, count)
-    if num_seeds is None and usual < pace * plan.epochs:
+    if num_seeds is None and not budget.is_short and usual < pace * plan.epochs:
         # remedies need trials more than trials need seeds
         count = FEW_SEEDS if most >= pace * fewest * FEW_SEEDS / count else FEWEST_SEEDS
         pace = _pace(plan, case, count)
@@ -134,8 +140,8 @@ def tell_unreached(plan: Plan, case: Case) -> None:
             case.journal.note(f"only modules can be edited in {reason}")
 
 
-def unsuited_remedies(plan: Plan, split: Split) -> dict[str, str]:
-    """Remedies that cannot be applied here, with the reason."""
+def unsuited_remedies(plan: Plan, split: Split, *, is_short: bool = False) -> dict[str, str]:
+    """Remedies that cannot be applied here, or of which a short time does not tell, with the reason."""
     reasons = {}
     if not split.can_expand:
         reasons["expand-inputs"] = "there are no numeric columns to expand"
@@ -152,9 +158,12 @@ def unsuited_remedies(plan: Plan, split: Split) -> dict[str, str]:
     if not split.rows("train", plan.inputs).x.is_floating_point():
         reasons |= dict.fromkeys(("mixup", "input-noise"), "inputs are no numbers to mix or to blur")
     if isinstance(plan.network, Given):
-        reachable = plan.network.reachable(sizes_of(plan, split))
+        among = SHORT_EDITS if is_short else tuple(EDITS)
+        reachable = plan.network.reachable(sizes_of(plan, split), among=among)
         for field, codes in EDITS.items():
-            if field not in reachable:
+            if field not in among:
+                reasons |= dict.fromkeys(codes, "no time to see whether the given network can be edited so")
+            elif field not in reachable:
                 reasons |= dict.fromkeys(codes, "the given network has nothing for it to change")
     return reasons
 

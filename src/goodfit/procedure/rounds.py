@@ -25,6 +25,7 @@ from goodfit.procedure.run import Answer
 from goodfit.procedure.winners import ahead_on_leaving, best_of
 from goodfit.recipe.order import remedies_for, treatments
 from goodfit.recipe.remedy import Remedy, Treatment
+from goodfit.recipe.together import in_short_time
 
 MAX_ROUNDS = 12
 
@@ -198,6 +199,8 @@ class Rounds:
         groups = remedies_for(question, self._find(question), first=promising)
         if self.case.prescription is not None:
             return (self.case.prescription.remedies(question, without=self.unsuited),)
+        if self.case.budget.is_short:
+            return in_short_time(question, groups, self.arm.plan, without=self.unsuited)
         if not self.costs.in_heats:
             return groups
         free = tuple(remedy for group in groups for remedy in group if not remedy.trains)
@@ -253,6 +256,8 @@ class Rounds:
 
     def _may_look_again(self) -> bool:
         """Whether a trial may be given more seeds: in heats only up to those of a lengthened one."""
+        if self.case.budget.is_short:
+            return False
         return not self.costs.in_heats or len(self.arm.members) < self.most_seeds
 
     def _look_again(self, trial: Trial, question: Question, *, tried: int) -> Trial:

@@ -9,10 +9,9 @@ import json
 from collections.abc import Collection, Sequence
 from pathlib import Path
 
-from goodfit.engine.plan import Plan
 from goodfit.errors import PlanError
 from goodfit.recipe.order import RECIPE
-from goodfit.recipe.remedy import Remedy
+from goodfit.recipe.remedy import Remedy, joined
 
 PRESCRIPTION_FILE = "prescription.json"
 PRESCRIBED = "prescribed"
@@ -58,24 +57,7 @@ class Prescription:
         """
         steps = [(_known()[code], dose) for code, dose in self.steps if code not in without]
         own = [(remedy, dose) for remedy, dose in steps if remedy.question == question]
-        if not own:
-            return ()
-
-        def edit(plan: Plan, dose: float) -> Plan:
-            return functools.reduce(lambda treated, step: step[0].treat(treated, step[1]), own, plan)
-
-        first = own[0][0]
-        whole = dataclasses.replace(
-            first,
-            code=f"{PRESCRIBED}-{question}",
-            sentence=", ".join(remedy.say(dose) for remedy, dose in own),
-            edit=edit,
-            doses=(0.0,),
-            source="beyond",
-            trains=any(remedy.trains for remedy, _ in own),
-            parts=tuple((remedy.code, dose) for remedy, dose in own),
-        )
-        return (whole,)
+        return (joined(own, code=f"{PRESCRIBED}-{question}"),) if own else ()
 
     def to_json(self) -> str:
         """Write the prescription, each remedy with its sentence."""

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+import functools
+from collections.abc import Callable, Sequence
 from typing import Literal
 
 from goodfit.engine.plan import Plan
@@ -49,6 +50,29 @@ class Remedy:
     def say(self, dose: float) -> str:
         """Say what the remedy does at this dose."""
         return self.sentence.format(dose=f"{dose:g}")
+
+
+def joined(steps: Sequence[tuple[Remedy, float]], *, code: str) -> Remedy:
+    """Put remedies of one question into one, to be tried, and shown to help, as a whole.
+
+    Args:
+        steps: Remedies with their doses, in the order in which they edit a plan; at least one.
+        code: The name of the whole.
+    """
+
+    def edit(plan: Plan, dose: float) -> Plan:
+        return functools.reduce(lambda treated, step: step[0].treat(treated, step[1]), steps, plan)
+
+    return dataclasses.replace(
+        steps[0][0],
+        code=code,
+        sentence=", ".join(remedy.say(dose) for remedy, dose in steps),
+        edit=edit,
+        doses=(0.0,),
+        source="beyond",
+        trains=any(remedy.trains for remedy, _ in steps),
+        parts=tuple((remedy.code, dose) for remedy, dose in steps),
+    )
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
