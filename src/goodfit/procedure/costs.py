@@ -105,9 +105,9 @@ class Costs:
 
     def know_first(self, arm: TrainedArm, *, took: float) -> None:
         """Take the price of all arms from what the first one took, with all that goes with its training."""
-        whole = not arm.diverged_S.any()
-        # who diverges leaves after an epoch or two, and what goes with a training is not paid by these alone
-        self.first, self.first_seconds = arm, took if whole else BESIDE_STEPS * arm.seconds
+        # who leaves diverged does so after an epoch or two, and these do not pay what goes with a training
+        has_leavers = any(history.ending == "diverged" for history in arm.histories)
+        self.first, self.first_seconds = arm, BESIDE_STEPS * arm.seconds if has_leavers else took
 
     def learn(self, *, estimate: float, taken: float) -> None:
         """Correct what comes next by what a trial took."""

@@ -20,7 +20,7 @@ class Lessons:
             until another remedy for training data is in it.
         harmful_doses: The dose at which a remedy harmed; it is not tried again at that dose or a stronger
             one.
-        promising: Remedies that helped in the last round without being the best; the next begins with them.
+        promising: Remedies that helped without being the best; the next round begins with them.
         seen: Plans that have been trained and were not the best; no treatment leads back to one.
     """
 
@@ -53,7 +53,8 @@ class Lessons:
     def take_promising(self, *, keep: bool = False) -> tuple[str, ...]:
         """Name the promising remedies, once unless they are to be kept in mind."""
         promising = self.promising
-        self.promising = promising if keep else ()
+        if not keep:
+            self.promising = ()
         return promising
 
     def leave(self, plan: Plan, trial: Trial, *, chosen: Treatment) -> None:
