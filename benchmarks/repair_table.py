@@ -7,6 +7,9 @@ from typing import Any
 
 import numpy as np
 
+LONG_SECONDS = 0.5
+"""Of one training, from which two trainings take as long as every method has at least."""
+
 Row = dict[str, Any]
 
 
@@ -48,6 +51,11 @@ def show(rows: Sequence[Row], summary: dict[str, Any], names: Sequence[str]) -> 
         of_all = f"{found['repaired']} of {len(sick)} ({found['repaired'] / max(1, len(sick)):.1%})"
         means = (f"{found['mean_score']:.3f}", f"{found['mean_gain']:+.3f}", f"{found['time_ratio']:.2f}")
         _print_line(name, of_all, str(found["harmed"]), *means)
+    long = [row for row in rows if row["seconds of one training"] >= LONG_SECONDS]
+    ratios = [row["methods"]["goodfit"]["time ratio"] for row in long]
+    if ratios:
+        spent = f"goodfit took {_mean(ratios):.2f} trainings, {max(ratios):.2f} at most"
+        print(f"\nOver the {len(long)} patients that train for {LONG_SECONDS:g} s or more {spent}.")
     for word in ("illness", "data"):
         _show_groups(rows, names, word)
     print()
