@@ -210,8 +210,10 @@ def _targets(rows: Rows, loss: Loss) -> np.ndarray | None:
 
 def _in_users_units(predictor: Predictor, rows: Rows, split: Split) -> tuple[tuple[str, float], ...]:
     """Further metrics that people of the field ask for, by scikit-learn."""
+    if split.task.shape:
+        return ()
     outputs_NO = predictor.outputs(rows.x, rows.codes_NC)
-    if split.task.shape or not np.isfinite(outputs_NO).all():
+    if not np.isfinite(outputs_NO).all():
         return ()
     counted: dict[str, Any] = {"sample_weight": None if rows.weight_N is None else rows.weight_N.numpy()}
     if split.task.kind == "numbers":
