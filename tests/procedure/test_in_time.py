@@ -22,7 +22,7 @@ from goodfit.procedure.questions import Bar
 from goodfit.procedure.rounds import Rounds
 from goodfit.procedure.start import Wanted, plan_as_it_is
 from goodfit.recipe.on_training import ON_TRAINING
-from goodfit.recipe.order import treatments
+from goodfit.recipe.order import RECIPE, treatments
 from goodfit.rules.schedules import Cosine
 
 SPLIT = digits_split(0)
@@ -394,6 +394,28 @@ def test_a_training_that_its_findings_remedies_do_not_help_is_left_on_its_way_to
     assert answer.good == on_its_way
     assert ("leads to 0.950" in answer.reason) == on_its_way
     assert patient._lengthen("testing")  # of the same plan as much is to be expected
+    assert patient._is_on_its_way == on_its_way
+
+
+@pytest.mark.parametrize(
+    ("code", "bar", "on_its_way"),
+    [
+        pytest.param("input-dropout", 0.9, True, id="it was good, and is slower now"),
+        pytest.param("input-dropout", 0.96, False, id="it does not get there any more"),
+        pytest.param("lr-up", 0.9, False, id="a remedy for training slows nothing down on purpose"),
+    ],
+)
+def test_what_a_remedy_for_testing_slows_down_may_still_be_on_its_way(
+    pace, monkeypatch, code, bar, on_its_way
+):
+    pace(1e-3)
+    monkeypatch.setattr("goodfit.procedure.rounds.projected_score", lambda histories, *, epochs: 0.95)
+    monkeypatch.setattr("goodfit.procedure.rounds.best_of", lambda trial, **_: 0)
+    patient = rounds(100, shortening=0.1)
+    patient.bar = Bar(score=bar, source="target")
+    (remedy,) = [remedy for remedy in RECIPE if remedy.code == code]
+    chosen = treatments([remedy], patient.arm.plan)[0]
+    assert patient._keep_best(patient._try_out(chosen, remedy.question, tried=0, estimate=0.0))
     assert patient._is_on_its_way == on_its_way
 
 

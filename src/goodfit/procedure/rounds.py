@@ -44,8 +44,9 @@ class Rounds:
         round: How often the loop has come back.
         lessons: What trials have taught of the remedies.
         decided_epochs: Epochs of longer trials that are to come next, in place of further remedies.
-        on_its_way: The plan for which remedies made for what was found do nothing on training data, and
-            which the epochs that it asks for alone are to bring there, the way the learning curves go.
+        on_its_way: The plan which the epochs that it asks for alone are to bring to the bar on training data,
+            the way the learning curves go: remedies made for what was found do nothing for it there, or it
+            was good before a remedy for testing data slowed it down.
         most_seeds: Seeds of every arm from the first lengthening on, if trials then have fewer.
     """
 
@@ -293,6 +294,9 @@ class Rounds:
         ensemble = self.arm.plan.ensemble or chosen.plan.ensemble
         plan = dataclasses.replace(chosen.plan, ensemble=ensemble)
         self.arm = TrainedArm(name=CONTROL, plan=plan, members=members)
+        if chosen.remedy.question == "testing" and self._projected_score >= self.bar.score:
+            # it hinders learning by heart, so a short training is slower, and need not be worse in the end
+            self.on_its_way = of_any_length(plan)
         return True
 
     def _give_up(self, question: Question) -> str:
