@@ -74,6 +74,19 @@ def test_a_remedy_that_harmed_is_tried_again_at_gentler_doses_alone(lessons):
     assert lessons.leave_open(treatment("l1", 1.0))
 
 
+def test_what_was_worse_is_not_tried_stronger_until_the_network_learns_otherwise(lessons):
+    worse = dataclasses.replace(VERDICT.effect, value=-0.03, low=-0.04, high=-0.02)
+    lessons.learn(
+        trial_of((treatment("l2", 0.1), {"outcome": "not shown", "question": "testing", "effect": worse})),
+        num_seeds=4,
+    )
+    assert lessons.leave_open(treatment("l2", 0.01))
+    assert not lessons.leave_open(treatment("l2", 1.0))
+    kept = treatment("batch-norm")
+    lessons.leave(("as it was",), trial_of((kept, {})), chosen=kept)
+    assert lessons.leave_open(treatment("l2", 1.0))
+
+
 def test_no_treatment_leads_back_to_a_plan_that_was_left(lessons):
     chosen, other = treatment("relu"), treatment("adam")
     before = treatment("sigmoid")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 
 from goodfit.engine.plan import Plan
 from goodfit.evidence.trial import Trial
@@ -20,6 +21,9 @@ class Lessons:
             until another remedy for training data is in it.
         harmful_doses: The dose at which a remedy harmed; it is not tried again at that dose or a stronger
             one.
+        too_strong: The dose at which a testing remedy was worse than the plan beyond doubt, if not beyond the
+            correction for all that were tried; not tried at a stronger one until another remedy for training
+            data is in the plan.
         promising: Remedies that helped without being the best; the next round begins with them.
         seen: Plans that have been trained and were not the best; no treatment leads back to one.
     """
@@ -27,6 +31,7 @@ class Lessons:
     hopeless: set[str] = dataclasses.field(default_factory=set)
     set_back: set[str] = dataclasses.field(default_factory=set)
     harmful_doses: dict[str, float] = dataclasses.field(default_factory=dict)
+    too_strong: dict[str, float] = dataclasses.field(default_factory=dict)
     promising: tuple[str, ...] = ()
     seen: list[Plan] = dataclasses.field(default_factory=list)
 
@@ -48,6 +53,8 @@ class Lessons:
                 self.set_back.add(treatment.name)
             elif verdict.question == "testing":
                 self.hopeless.add(treatment.name)
+                if verdict.effect.high < 0:
+                    self.too_strong[treatment.remedy.code] = treatment.dose
         self.promising = tuple(dict.fromkeys((*self.promising, *promising)))
 
     def take_promising(self, *, keep: bool = False) -> tuple[str, ...]:
@@ -63,13 +70,15 @@ class Lessons:
             # the network now learns in another way: what did nothing there may help here
             self.set_back.clear()
             self.hopeless.clear()
+            self.too_strong.clear()
         self.seen += [plan, *(t.plan for t in trial.treatments if t is not chosen)]
 
     def leave_open(self, treatment: Treatment) -> bool:
         """Whether nothing seen so far speaks against it: not its own trial, not one at a gentler dose."""
-        harmed = self.harmful_doses.get(treatment.remedy.code)
+        code = treatment.remedy.code
+        limits = (self.harmful_doses.get(code, math.inf), self.too_strong.get(code, math.inf))
         return (
             treatment.name not in self.hopeless | self.set_back
             and treatment.plan not in self.seen
-            and (harmed is None or treatment.dose < harmed)
+            and treatment.dose < min(limits)
         )
