@@ -7,15 +7,17 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from torch import nn
 
 from goodfit.data.synthetic import digits_split
+from goodfit.engine.contract import Contract
 from goodfit.evidence.heats import relative_cost
 from goodfit.nets.mlp import MLP
 from goodfit.procedure import course, final, opening
 from goodfit.procedure.budget import Budget
 from goodfit.procedure.case import Case
 from goodfit.procedure.costs import BESIDE_STEPS, LEAST_CORRECTION, MOST_CORRECTION, Costs
-from goodfit.procedure.events import silence
+from goodfit.procedure.events import Noted, silence
 from goodfit.procedure.journal import Journal
 from goodfit.procedure.lengths import of_any_length
 from goodfit.procedure.questions import Bar
@@ -447,16 +449,60 @@ def test_a_single_arm_is_not_as_cheap_as_a_trial_in_heats_from_which_arms_left(p
     assert costs(100, in_heats=in_heats, correction=0.5).of_epoch(PLAN, votes()) == pytest.approx(expected)
 
 
-def test_where_time_is_short_the_best_of_a_few_final_networks_is_handed_back(monkeypatch):
-    arm = opening.train_as_it_is(PLAN, case(), num_seeds=3)
-    shares = (0.5, 0.9, 0.7)
-    trained = [
-        with_scores(member, np.arange(40) < 40 * s) for member, s in zip(arm.members, shares, strict=True)
-    ]
-    monkeypatch.setattr(final, "train", lambda population, *_, **__: tuple(trained[: len(population)]))
-    monkeypatch.setattr(final, "_fell_behind", lambda *_: False)
-    assert final.train_final(PLAN, case(7), trial_arm=arm).members == (trained[1],)
-    assert final.train_final(PLAN, case(60), trial_arm=arm).members == (trained[0],)
+@pytest.fixture
+def ended(monkeypatch):
+    """Sets the shares of the rows that each of three final networks gets right; returns the networks."""
+
+    def set_shares(*shares):
+        arm = opening.train_as_it_is(PLAN, case(), num_seeds=3)
+        trained = tuple(
+            with_scores(member, np.arange(40) < 40 * s) for member, s in zip(arm.members, shares, strict=True)
+        )
+        monkeypatch.setattr(final, "train", lambda population, *_, **__: trained[: len(population)])
+        monkeypatch.setattr(final, "_fell_behind", lambda *_: False)
+        return dataclasses.replace(arm, members=trained)
+
+    return set_shares
+
+
+@pytest.mark.parametrize(
+    ("shares", "voters"),
+    [
+        pytest.param((0.5, 0.9, 0.7), (1,), id="one is better than the others beyond chance"),
+        pytest.param((0.8, 0.9, 0.5), (0, 1), id="two are alike"),
+        pytest.param((0.8, 0.9, 0.85), (0, 1, 2), id="all are alike"),
+    ],
+)
+def test_where_time_is_short_final_networks_vote_but_for_those_that_are_worse(ended, shares, voters):
+    arm, noted = ended(*shares), []
+    short = dataclasses.replace(case(7), journal=Journal(listener=noted.append))
+    trained = final.train_final(PLAN, short, trial_arm=arm)
+    assert trained.members == tuple(arm.members[place] for place in voters)
+    assert trained.plan.ensemble == (len(voters) > 1)
+    told = [event.text for event in noted if isinstance(event, Noted)]
+    assert told == ([f"the {len(voters)} networks that were trained at the end vote"] if voters[1:] else [])
+    # with more time one network is trained, and a vote has to be shown to help
+    assert final.train_final(PLAN, case(60), trial_arm=arm).members == arm.members[:1]
+
+
+def test_by_a_loss_of_ones_own_the_best_network_is_handed_back(ended):
+    # it need not be convex: the loss of a mean prediction may be above all losses
+    arm = ended(0.8, 0.9, 0.85)
+    contract = Contract(output_shape=(10,), function=nn.CrossEntropyLoss())
+    own = dataclasses.replace(PLAN, loss=dataclasses.replace(PLAN.loss, contract=contract))
+    assert own.loss.is_own
+    trained = final.train_final(own, case(7), trial_arm=arm)
+    assert trained.members == (arm.members[1],)
+    assert not trained.plan.ensemble
+
+
+def test_where_time_is_short_and_over_the_networks_of_the_trials_vote(ended, pace):
+    arm = ended(0.8, 0.9, 0.5)
+    pace(1e3)
+    trained = final.train_final(PLAN, case(7), trial_arm=arm)
+    assert trained.members == arm.members[:2]
+    assert trained.plan.ensemble
+    assert final.train_final(PLAN, case(60), trial_arm=arm).members == (arm.members[1],)
 
 
 def test_where_time_is_short_there_are_three_seeds_and_no_second_look(pace):

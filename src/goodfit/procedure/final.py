@@ -61,7 +61,7 @@ def train_final(plan: Plan, case: Case, *, trial_arm: TrainedArm) -> TrainedArm:
     plan, count = _in_time(plan, case, count)
     if plan.epochs < SHORTEST * trial_arm.plan.epochs:
         case.journal.note("no time for a final training: the networks of the last trial are handed back")
-        return _of_trial(trial_arm, plan)
+        return _told(_chosen(_of_trial(trial_arm, plan), case), plan, case)
     trained = train(
         _population(plan, count, case),
         case.split,
@@ -74,12 +74,10 @@ def train_final(plan: Plan, case: Case, *, trial_arm: TrainedArm) -> TrainedArm:
     budget.used += count
     fit = tuple(member for member in trained if member.history.ending != "diverged") or trained
     final = TrainedArm(name="final", plan=plan, members=fit)
-    if not plan.ensemble:
-        final = dataclasses.replace(final, members=(max(final.members, key=_watched_score),))
-    if _fell_behind(final, trial_arm):
+    if _fell_behind(_chosen(final, case), trial_arm):
         case.journal.note("the final training ended worse than the trials: their networks are handed back")
-        return _of_trial(trial_arm, plan)
-    return final
+        final = _of_trial(trial_arm, plan)
+    return _told(_chosen(final, case), plan, case)
 
 
 def _fell_behind(final: TrainedArm, trial_arm: TrainedArm) -> bool:
@@ -87,9 +85,13 @@ def _fell_behind(final: TrainedArm, trial_arm: TrainedArm) -> bool:
 
     Where a rate shakes the weights, one seed more may end anywhere.
     """
-    watched = [_watched_N(member) for member in final.members]
-    highest = np.mean([mean_interval(scores_N[None]).high for scores_N in watched])
+    highest = np.mean([_highest(member) for member in final.members])
     return bool(highest < trial_arm.scores_SN("testing").mean())
+
+
+def _highest(member: Trained) -> float:
+    """Upper end of the interval of a network's score on the rows it watched."""
+    return mean_interval(_watched_N(member)[None]).high
 
 
 def _watched_N(member: Trained) -> np.ndarray:
@@ -101,10 +103,33 @@ def _watched_score(member: Trained) -> float:
 
 
 def _of_trial(trial_arm: TrainedArm, plan: Plan) -> TrainedArm:
-    """Hand back what the trials made: all that vote, or the network that is best on validation rows."""
-    best = int(trial_arm.scores_SN("testing").mean(axis=1).argmax())
-    members = trial_arm.members if plan.ensemble else (trial_arm.members[best],)
-    return dataclasses.replace(trial_arm, name="final", members=members)
+    """Take what the trials made; whether it votes is for the plan by the prescription to say."""
+    plan = dataclasses.replace(trial_arm.plan, ensemble=plan.ensemble)
+    return dataclasses.replace(trial_arm, name="final", plan=plan)
+
+
+def _chosen(arm: TrainedArm, case: Case) -> TrainedArm:
+    """Choose what is handed back: all that vote, or the network that is best on the rows it watched.
+
+    Where time is short several are trained in any case, and vote: the loss of their mean prediction is at
+    most the mean of their losses, as losses are convex (Jensen's inequality), which of a loss of the user's
+    own is not known. Who is worse than the best one, beyond the chance of the rows it watched, has no vote.
+    """
+    if arm.plan.ensemble:
+        return arm
+    best = max(arm.members, key=_watched_score)
+    voters = (best,)
+    if case.budget.is_short and not arm.plan.loss.is_own:
+        level = _watched_score(best)
+        voters = tuple(member for member in arm.members if member is best or _highest(member) >= level)
+    plan = dataclasses.replace(arm.plan, ensemble=len(voters) > 1)
+    return dataclasses.replace(arm, plan=plan, members=voters)
+
+
+def _told(final: TrainedArm, wanted: Plan, case: Case) -> TrainedArm:
+    if final.plan.ensemble and not wanted.ensemble:
+        case.journal.note(f"the {len(final.members)} networks that were trained at the end vote")
+    return final
 
 
 def _population(plan: Plan, count: int, case: Case) -> list[Candidate]:
