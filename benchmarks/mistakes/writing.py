@@ -70,7 +70,7 @@ class Noisy(Dataset):
 torch.manual_seed({seed})
 model = nn.Linear(4, 2)
 rule = torch.optim.Adam(model.parameters(), lr=0.03)
-for epoch in range(10):
+for epoch in range({epochs}):
     for part, answer in DataLoader(Noisy(), batch_size=8, shuffle=True, num_workers={workers}{more}):
         rule.zero_grad()
         nn.functional.cross_entropy(model(part), answer).backward()
@@ -90,7 +90,7 @@ def written(pieces: Mapping[str, str], *, seed: int = 0) -> str:
         KeyError: There is no such piece.
     """
     if "own" in pieces:
-        return LOADED.format(seed=seed, **pieces)
+        return LOADED.format(seed=seed, **{"epochs": PLAIN["epochs"], **pieces})
     if unknown := pieces.keys() - PLAIN.keys():
         raise KeyError(f"no piece is called {', '.join(sorted(unknown))}")
     filled = {

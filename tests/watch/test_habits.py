@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from mistakes.pieces import OWN
 
 SORTED = """
 import torch
@@ -24,32 +25,7 @@ for epoch in range(12):
 """
 CLASSES = {"target": "(x[:, 0] > 0).long()", "outputs": "2", "loss": "nn.functional.cross_entropy"}
 NUMBERS = {"target": "x[:, :1] + x[:, 1:2]", "outputs": "1", "loss": "nn.functional.mse_loss"}
-WORKERS = """
-import numpy as np
-import torch
-from torch import nn
-from torch.utils.data import DataLoader, Dataset
-
-class Noisy(Dataset):
-    def __init__(self):
-        self.x = torch.randn(64, 4)
-        {own}
-    def __len__(self):
-        return 64
-    def __getitem__(self, row):
-        noise = 0.01 * {drawn}
-        return self.x[row] + noise, (self.x[row, 0] > 0).long()
-
-torch.manual_seed(0)
-model = nn.Linear(4, 2)
-rule = torch.optim.Adam(model.parameters(), lr=0.1)
-for epoch in range(2):
-    for part, answer in DataLoader(Noisy(), batch_size=8, shuffle=True, num_workers={workers}{more}):
-        rule.zero_grad()
-        nn.functional.cross_entropy(model(part), answer).backward()
-        rule.step()
-"""
-OWN = {"own": "self.rng = np.random.default_rng(0)", "drawn": "self.rng.normal()", "workers": "2", "more": ""}
+SHORT = {**OWN, "epochs": "2"}
 SCHEDULE = """
 import torch
 from torch import nn
@@ -154,7 +130,7 @@ def test_decay_is_asked_where_it_falls_and_how(watched):
     ids=["its own", "of a part", "the global one", "prepared", "no workers", "one worker"],
 )
 def test_workers_that_share_a_stream_are_seen(watched, changes, is_shared):
-    done = watched(WORKERS.format(**{**OWN, **changes}))
+    done = watched(**{**SHORT, **changes})
     assert ("same-streams" in done.severe) == is_shared
     assert done.ending.code == 0
 

@@ -26,6 +26,8 @@ from goodfit.nets.network import Network, Sizes
 from goodfit.seeds import derive
 
 CHAIN_ROWS = 8
+MOST_CHAINS = 64
+"""Networks whose reading as a chain is remembered; a run edits one into a few dozen."""
 _chains: dict[Hashable, Chain | None] = {}
 PRECISIONS = {"float32": None, "bfloat16": torch.bfloat16}
 
@@ -89,7 +91,9 @@ def chain_in(candidate: Candidate, split: Split) -> Chain | None:
         rows = split.rows("train", plan.inputs)
         module = _without_dropout(candidate, split)
         _chains[key] = chain_of(module, sizes, example_ND=rows.x[:CHAIN_ROWS])
-    return _chains[key]
+        if len(_chains) > MOST_CHAINS:
+            del _chains[next(iter(_chains))]
+    return _chains.setdefault(key, _chains.pop(key))  # behind those asked for less lately
 
 
 def _stacked_as_chain(candidates: Sequence[Candidate], split: Split, device: torch.device) -> Backend:

@@ -1,21 +1,20 @@
 """Edits that give a copy of a module other layers: Maxout, normalisation, skips, more width, more depth.
 
-Each is tried layer by layer on an example and kept only where the module still runs and returns what fits.
-What was there keeps its weights bit for bit; what is new starts so that it disturbs least.
+Each is tried layer by layer (:mod:`goodfit.nets.attempts`). What was there keeps its weights bit for bit;
+what is new starts so that it disturbs least.
 """
 
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Sequence
 
-import torch
 from torch import Tensor, nn
 
 from goodfit.errors import PlanError
 from goodfit.nets.activations import Maxout
 from goodfit.nets.additions import SKIP_MARK, add_before, add_behind, add_skip
+from goodfit.nets.attempts import link_by_link
 from goodfit.nets.calls import as_modules
 from goodfit.nets.passage import (
     ACTIVATION_MODULES,
@@ -25,7 +24,6 @@ from goodfit.nets.passage import (
     Link,
     hidden_activation_calls,
     last_weighted,
-    links,
     trace,
     used_once,
 )
@@ -74,7 +72,7 @@ def put_maxout(module: nn.Module, *, example: Sequence[Tensor], pieces: int = 2)
             f"{counts[0]} -> {counts[1]} parameters"
         )
 
-    return _link_by_link(module, step, example, only_activations_once=True)
+    return link_by_link(module, step, example, only_activations_once=True)
 
 
 def widen(module: nn.Module, factor: float, *, example: Sequence[Tensor]) -> Edited:
@@ -110,7 +108,7 @@ def widen(module: nn.Module, factor: float, *, example: Sequence[Tensor]) -> Edi
         replace_part(edited, then, resized(then, inputs=wide * times))
         return f"{link.first.name}: {width} -> {wide} outputs"
 
-    return _link_by_link(module, step, example, keeps_function=True)
+    return link_by_link(module, step, example, keeps_function=True)
 
 
 def normalise(module: nn.Module, way: str, *, example: Sequence[Tensor]) -> Edited:
@@ -138,7 +136,7 @@ def normalise(module: nn.Module, way: str, *, example: Sequence[Tensor]) -> Edit
         add_before(activation.part, "norm", norm)
         return f"{activation.name}: {type(norm).__name__} before {type(activation.part).__name__}"
 
-    return _link_by_link(module, step, example, only_activations_once=True)
+    return link_by_link(module, step, example, only_activations_once=True)
 
 
 def skip(module: nn.Module, *, example: Sequence[Tensor]) -> Edited:
@@ -153,7 +151,7 @@ def skip(module: nn.Module, *, example: Sequence[Tensor]) -> Edited:
         add_skip(link.first.part, activation.part)
         return f"{activation.name}: the input of {link.first.name} is added"
 
-    return _link_by_link(module, step, example, only_activations_once=True)
+    return link_by_link(module, step, example, only_activations_once=True)
 
 
 def deepen(module: nn.Module, *, example: Sequence[Tensor]) -> Edited:
@@ -195,62 +193,6 @@ def without_last_activation(module: nn.Module, *, example: Sequence[Tensor]) -> 
             replace_part(edited, call.part, nn.Identity())
             changed.append(f"{call.name}: {type(call.part).__name__} -> Identity")
     return Edited(module=edited, changed=tuple(changed), original=module, unreached=reached.unreached)
-
-
-def _link_by_link(
-    module: nn.Module,
-    step: Callable[[nn.Module, Link], str | None],
-    example: Sequence[Tensor],
-    *,
-    only_activations_once: bool = False,
-    keeps_function: bool = False,
-) -> Edited:
-    """Try an edit on one link after the other, each on a copy of what was kept so far."""
-    reached = as_modules(module, example=example)
-    edited, changed, unreached = reached.module, [], list(reached.unreached)
-    for place in range(len(links(trace(edited, example)))):
-        attempt = copy.deepcopy(edited)
-        calls = trace(attempt, example)
-        link = links(calls)[place]
-        if only_activations_once and link.activation is not None and not used_once(link.activation, calls):
-            unreached.append(f"{link.activation.name} is used in several places")
-            continue
-        said = step(attempt, link)
-        if said is None:
-            continue
-        reason = _misfit(edited, attempt, example, keeps_function)
-        if reason:
-            unreached.append(f"{link.first.name}: {reason}")
-        else:
-            edited = attempt
-            changed.append(said)
-    return Edited(
-        module=edited,
-        changed=tuple(changed),
-        original=module,
-        unreached=tuple(dict.fromkeys(unreached)),
-    )
-
-
-def _misfit(before: nn.Module, after: nn.Module, example: Sequence[Tensor], keeps_function: bool) -> str:
-    """Why an edited module cannot take the old one's place; empty if it can."""
-    generator = torch.Generator().manual_seed(0)
-    shaken = [t + torch.randn(t.shape, generator=generator) if t.is_floating_point() else t for t in example]
-    try:
-        one, other = (_outputs(each, shaken) for each in (before, after))
-    except Exception as error:  # another layer still expects the old size
-        return f"what follows does not take it ({str(error).partition(chr(10))[0][:80]})"
-    if one.shape != other.shape:
-        return "the outputs would have another shape"
-    if keeps_function and not torch.allclose(one, other, rtol=1e-4, atol=1e-5):
-        return "the outputs would change"
-    return ""
-
-
-@torch.no_grad()
-def _outputs(module: nn.Module, example: Sequence[Tensor]) -> Tensor:
-    outputs: Any = copy.deepcopy(module).eval()(*example)
-    return outputs if isinstance(outputs, Tensor) else torch.zeros(0)
 
 
 def _norm(way: str, activation: Call) -> nn.Module | None:
