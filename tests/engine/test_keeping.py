@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
 import torch
@@ -68,6 +70,57 @@ class TestBestWeights:
         best.remember(torch.tensor([False, True]), seen(0.0, 0.0))
         assert torch.equal(best.flat_KP[0], before_KP[2])
         torch.testing.assert_close(best.flat_KP[1], before_KP[0] + 1)
+
+    def test_only_losses_that_rose_beyond_chance_are_passed(self):
+        num_rows, stream = 400, np.random.default_rng(0)
+        low_N = stream.exponential(size=num_rows)
+        noise_N = stream.normal(size=num_rows)
+        noise_N = (noise_N - noise_N.mean()) / noise_N.std(ddof=1)
+        # three standard errors of the paired differences are 0.15
+        rises_KN = [noise_N + 0.14, noise_N + 0.16, noise_N - 5.0, np.full(num_rows, np.nan)]
+        best = BestWeights(stack_of(4))
+        best.remember(torch.ones(4, dtype=torch.bool), rows_of([low_N] * 4))
+        last = rows_of([low_N + rise_N for rise_N in rises_KN])
+        assert best.is_passed_K(last).tolist() == [False, True, False, True]
+
+    def test_a_loss_that_no_rows_tell_is_passed_by_any_higher_one(self):
+        best = BestWeights(stack_of(2))
+        best.remember(torch.ones(2, dtype=torch.bool), seen(1.0, 1.0))
+        assert best.is_passed_K(seen(1.0, 1.01)).tolist() == [False, True]
+
+    def test_what_is_handed_over_leaves_what_was_remembered_as_it_was(self):
+        best = BestWeights(stack_of(2))
+        best.remember(torch.ones(2, dtype=torch.bool), seen(1.0, 2.0))
+        both = best.seen_or(seen(8.0, 9.0), torch.tensor([True, False]))
+        assert both.watched.loss_KN.flatten().tolist() == [8.0, 2.0]
+        assert best.seen.watched.loss_KN.flatten().tolist() == [1.0, 2.0]
+
+
+def rows_of(loss_KN):
+    """A point of the curves with these losses on every row."""
+    loss_KN = torch.tensor(np.stack(loss_KN))
+    look = Look(predicted_KNO=loss_KN[..., None], loss_KN=loss_KN, score_KN=loss_KN)
+    return Measured(train=look, watched=look)
+
+
+@pytest.mark.parametrize(("lr", "goes_back"), [(0.3, False), (30.0, True)])
+def test_who_falls_back_hands_over_the_last_weights_unless_they_are_worse(lr, goes_back):
+    plan = make_plan(rule="gradient-descent", lr=lr, epochs=8)
+    patient = dataclasses.replace(plan, patience=8)
+    last, best, careful = train(
+        [
+            Candidate(arm="last", seed=0, plan=plan),
+            Candidate(arm="best", seed=0, plan=patient),
+            Candidate(arm="careful", seed=0, plan=plan, falls_back=True),
+        ],
+        make_split(),
+    )
+    wanted, other = (best, last) if goes_back else (last, best)
+    for name, weight in careful.weights.items():
+        torch.testing.assert_close(weight, wanted.weights[name], msg=name)
+    np.testing.assert_array_equal(careful.validation_scores_N, wanted.validation_scores_N)
+    np.testing.assert_allclose(careful.predicted_NO, wanted.predicted_NO, atol=1e-6)
+    assert np.abs(careful.predicted_NO - other.predicted_NO).max() > 0.01
 
 
 def averaged_by(start_KP, decays, *, tails=None, total_steps=40):

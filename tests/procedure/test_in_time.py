@@ -18,6 +18,7 @@ from goodfit.procedure.budget import Budget
 from goodfit.procedure.case import Case
 from goodfit.procedure.costs import BESIDE_STEPS, LEAST_CORRECTION, MOST_CORRECTION, Costs
 from goodfit.procedure.events import Noted, silence
+from goodfit.procedure.final import with_epochs
 from goodfit.procedure.journal import Journal
 from goodfit.procedure.lengths import of_any_length
 from goodfit.procedure.questions import Bar
@@ -80,18 +81,21 @@ def test_members_are_added_only_as_far_as_time_goes(pace):
 
 
 @pytest.mark.parametrize(
-    ("changes", "epochs"),
+    ("changes", "falls_back", "epochs"),
     [
-        pytest.param({"patience": 4}, 43, id="best weights are kept: the deadline may end it"),
-        pytest.param({}, 28, id="the last weights count"),
-        pytest.param({"patience": 4, "schedule": Cosine(warmup=0.05)}, 28, id="the rate falls to the end"),
-        pytest.param({"patience": 4, "tail_averaging": 0.25}, 28, id="the tail is averaged"),
+        pytest.param({"patience": 4}, False, 43, id="best weights are kept: the deadline may end it"),
+        pytest.param({}, True, 43, id="it goes back if it must"),
+        pytest.param({}, False, 28, id="the last weights count"),
+        pytest.param(
+            {"patience": 4, "schedule": Cosine(warmup=0.05)}, False, 28, id="the rate falls to the end"
+        ),
+        pytest.param({"patience": 4, "tail_averaging": 0.25}, False, 28, id="the tail is averaged"),
     ],
 )
-def test_a_training_that_may_end_anywhere_is_ended_by_the_deadline(pace, changes, epochs):
+def test_a_training_that_may_end_anywhere_is_ended_by_the_deadline(pace, changes, falls_back, epochs):
     pace(1.75)  # the 58 s until the deadline hold 33 epochs
     plan = dataclasses.replace(PLAN, epochs=100, **changes)
-    assert final._in_time(plan, case(60), 1)[0].epochs == epochs
+    assert final._in_time(plan, case(60), 1, falls_back=falls_back)[0].epochs == epochs
 
 
 def test_a_vote_without_time_for_a_final_training_is_handed_back_whole(pace):
@@ -353,9 +357,27 @@ def test_otherwise_all_remedies_are_tried_last(pace, tried, question, settings):
     ],
 )
 def test_the_final_training_makes_up_for_short_trials(shortening, is_good, epochs):
-    wanted = course._unshortened(PLAN, shortening, is_good=is_good)
-    assert wanted.epochs == epochs
-    assert wanted.patience == (None if shortening == 1 else epochs)
+    assert course._unshortened(PLAN, shortening, is_good=is_good) == with_epochs(PLAN, epochs)
+
+
+@pytest.mark.parametrize(
+    ("epochs", "watched", "patience", "falls_back"),
+    [
+        pytest.param(4, 5, None, False, id="as long as the trials: proven as it is"),
+        pytest.param(6, 5, 6, False, id="few rows cannot tell chance: the best weights are kept"),
+        pytest.param(6, 2000, None, True, id="many rows tell whether it must go back"),
+    ],
+)
+def test_a_final_training_longer_than_the_trials_may_go_back(
+    monkeypatch, epochs, watched, patience, falls_back
+):
+    monkeypatch.setattr(final, "_num_watched", lambda case, count: watched)
+    trained = final.train_final(
+        with_epochs(PLAN, epochs), case(), trial_arm=opening.train_as_it_is(PLAN, case(), num_seeds=1)
+    )
+    (member,) = trained.members
+    assert member.candidate.falls_back == falls_back
+    assert member.candidate.plan.patience == patience
 
 
 @pytest.mark.parametrize(

@@ -22,12 +22,15 @@ class Candidate:
         fold: ``None`` trains on the training part. ``(i, m)`` trains on training and validation rows
             together, except for every m-th row from the i-th on, which it watches instead of the
             validation part.
+        falls_back: Whether it hands over the weights of its lowest validation loss where the last ones are
+            worse beyond chance. With a patience it hands over the best in any case.
     """
 
     arm: str
     seed: int
     plan: Plan
     fold: tuple[int, int] | None = None
+    falls_back: bool = False
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)

@@ -15,6 +15,9 @@ from goodfit.engine.evaluation import Measured
 from goodfit.engine.plan import Plan
 from goodfit.tensors import column
 
+MANY_ERRORS = 3.0
+"""Standard errors above which a last loss is worse than the lowest of many, which is low by chance."""
+
 
 class BestWeights:
     """The weights at each candidate's lowest validation loss, and what was seen of them.
@@ -47,6 +50,27 @@ class BestWeights:
         self.flat_KP[improved_K] = self._backend.flat_KP.detach()[improved_K]
         for name, stacked in self._backend.buffers.items():
             self.buffers[name][improved_K] = stacked[improved_K]
+
+    def is_passed_K(self, last: Measured) -> Tensor:
+        """Tell whose last losses lie above the lowest beyond chance, paired over the watched rows.
+
+        A loss that is no number lies above; where a loss is not told row by row, any that is higher does.
+
+        Args:
+            last: What is seen of all now.
+        """
+        assert self.seen is not None
+        more_KN = last.watched.loss_KN - self.seen.watched.loss_KN
+        num_rows = more_KN.shape[1]
+        chance_K = more_KN.std(1) / num_rows**0.5 if num_rows > 1 else torch.zeros(len(more_KN))
+        return ~(more_KN.mean(1) <= MANY_ERRORS * chance_K.to(more_KN))
+
+    def seen_or(self, last: Measured, last_K: Tensor) -> Measured:
+        """Put together what was seen of the best weights and, of those named, of the last."""
+        assert self.seen is not None
+        seen = self.seen.of(torch.ones_like(last_K))
+        seen.put(last_K, last)
+        return seen
 
     def keep(self, index_M: Tensor) -> None:
         """Forget the candidates that left."""

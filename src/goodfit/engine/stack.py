@@ -97,8 +97,8 @@ class Stack:
                 batch_size=self._batch_size,
             )
         )
-        stops = any(plan.patience is not None for plan in plans)
-        self._best = BestWeights(self._backend) if stops else None
+        looks_back = any(c.falls_back or c.plan.patience is not None for c in candidates)
+        self._best = BestWeights(self._backend) if looks_back else None
         self._trained: dict[int, Trained] = {}
         self._change_KP: Tensor | None = None
         self._seconds = 0.0
@@ -257,25 +257,27 @@ class Stack:
                 )
 
     def _handed_over(self) -> tuple[Tensor, dict[str, Tensor]]:
-        """What each candidate hands over: its best weights if it watches for them, else its last ones."""
+        """What each candidate hands over: its best weights if it goes back to them, else its last ones."""
         last_KP = self._backend.flat_KP if self._averaged is None else self._averaged.flat_KP
         flat_KP, buffers = last_KP.detach().clone(), self._backend.copied_buffers()
         if self._best is not None:
-            waits_K = self._waits_K()
-            flat_KP[waits_K] = self._best.flat_KP[waits_K]
+            back_K = self._goes_back_K(self._best)
+            flat_KP[back_K] = self._best.flat_KP[back_K]
             for name, stacked in buffers.items():
-                stacked[waits_K] = self._best.buffers[name][waits_K]
+                stacked[back_K] = self._best.buffers[name][back_K]
         return flat_KP, buffers
 
     def _seen_of_handed_over(self) -> Measured:
         if self._best is None or self._best.seen is None:
             return self._seen
-        # the best of those who do not wait for a better one is never asked for
-        self._best.seen.put(~self._waits_K(), self._seen)
-        return self._best.seen
+        last_K = ~self._goes_back_K(self._best)
+        return self._best.seen_or(self._seen, last_K)
 
-    def _waits_K(self) -> Tensor:
-        return torch.tensor([self._candidates[k].plan.patience is not None for k in self._members])
+    def _goes_back_K(self, best: BestWeights) -> Tensor:
+        members = [self._candidates[k] for k in self._members]
+        waits_K = torch.tensor([candidate.plan.patience is not None for candidate in members])
+        falls_back_K = torch.tensor([candidate.falls_back for candidate in members])
+        return waits_K | (falls_back_K & best.is_passed_K(self._seen).cpu())
 
     def _history(self, k: int, ending: Ending) -> History:
         candidate, plan = self._candidates[k], self._candidates[k].plan

@@ -149,16 +149,11 @@ def _run(
 
 
 def _unshortened(plan: Plan, shortening: float, *, is_good: bool) -> Plan:
-    """Give the final training the epochs that the trials had no time for, and more where that is not enough.
-
-    How a longer training ends is not proven, so it keeps the weights of its best epoch, as early
-    stopping does.
-    """
+    """Give the final training the epochs that trials had no time for, and more where that is not enough."""
     if shortening == 1:
         return plan
     times = 1.0 if is_good else LONGEST
-    longer = with_epochs(plan, round(times * plan.epochs / shortening))
-    return dataclasses.replace(longer, patience=longer.patience or longer.epochs)
+    return with_epochs(plan, round(times * plan.epochs / shortening))
 
 
 def _num_cores() -> int:

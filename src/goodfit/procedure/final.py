@@ -36,7 +36,9 @@ PACE_SECONDS = 0.2
 MOST_OF_TIME = 0.85
 """Share of the time left that the final training plans to use; a measured pace is not a promise."""
 TO_THE_END = 1.3
-"""The same at a constant rate where the best weights are kept: the deadline may end the training anywhere."""
+"""The same at a constant rate where weights may go back: the deadline may end the training anywhere."""
+TELLING_ROWS = 1000
+"""Rows that a network has to watch for its loss to tell overtraining from chance."""
 SHORTEST = 0.7
 """Share of the trials' epochs below which a final training would be worse than what the trials made."""
 
@@ -58,12 +60,17 @@ def train_final(plan: Plan, case: Case, *, trial_arm: TrainedArm) -> TrainedArm:
     # where time is short one unlucky start cannot be made good later, and a few in a stack cost little more
     count = len(trial_arm.members) if plan.ensemble or budget.is_short else 1
     count = int(min(count, max(1, budget.trainings_left(keep=0))))
-    plan, count = _in_time(plan, case, count)
+    falls_back = False
+    if plan.patience is None and plan.epochs > trial_arm.plan.epochs:
+        # how a longer training ends is not proven
+        falls_back = _num_watched(case, count) >= TELLING_ROWS
+        plan = plan if falls_back else dataclasses.replace(plan, patience=plan.epochs)
+    plan, count = _in_time(plan, case, count, falls_back=falls_back)
     if plan.epochs < SHORTEST * trial_arm.plan.epochs:
         case.journal.note("no time for a final training: the networks of the last trial are handed back")
         return _told(_chosen(_of_trial(trial_arm, plan), case), plan, case)
     trained = train(
-        _population(plan, count, case),
+        _population(plan, count, case, falls_back=falls_back),
         case.split,
         deadline=budget.final_deadline,
         progress=lambda fraction: case.journal.doing(
@@ -132,30 +139,42 @@ def _told(final: TrainedArm, wanted: Plan, case: Case) -> TrainedArm:
     return final
 
 
-def _population(plan: Plan, count: int, case: Case) -> list[Candidate]:
-    num_rows = len(case.split.train_index) + len(case.split.validation_index)
-    size = num_folds(num_rows, members=count)
-    folds = [(i, size) if case.may_mix else None for i in range(count)]
-    return [Candidate(arm="final", seed=i, plan=plan, fold=fold) for i, fold in enumerate(folds)]
+def _population(plan: Plan, count: int, case: Case, *, falls_back: bool) -> list[Candidate]:
+    folds = [(i, _num_folds(case, count)) if case.may_mix else None for i in range(count)]
+    return [
+        Candidate(arm="final", seed=i, plan=plan, fold=fold, falls_back=falls_back)
+        for i, fold in enumerate(folds)
+    ]
 
 
-def _in_time(plan: Plan, case: Case, count: int) -> tuple[Plan, int]:
+def _num_folds(case: Case, count: int) -> int:
+    return num_folds(len(case.split.train_index) + len(case.split.validation_index), members=count)
+
+
+def _num_watched(case: Case, count: int) -> int:
+    """Rows that each of so many members watches."""
+    num_validation = len(case.split.validation_index)
+    if not case.may_mix:
+        return num_validation
+    return (len(case.split.train_index) + num_validation) // _num_folds(case, count)
+
+
+def _in_time(plan: Plan, case: Case, count: int, *, falls_back: bool) -> tuple[Plan, int]:
     """Fit the epochs into the time left; what is still left then goes to further members of a vote."""
     if not case.budget.is_timed:
         return plan, count
-    population = _population(plan, count, case)
+    population = _population(plan, count, case, falls_back=falls_back)
     seconds = case.budget.glance(PACE_SECONDS)
     pace = measure_pace(population, case.split, seconds=seconds, hands=case.hands)
     possible = case.budget.left_for_final() / pace
+    goes_back = falls_back or plan.patience is not None
+    # then a training is as good as it was at its best, whenever it is ended
+    may_end_anywhere = goes_back and plan.schedule == Constant() and not plan.tail_averaging
     if plan.ensemble:
-        count = max(count, min(MOST_MEMBERS, int(count * int(MOST_OF_TIME * possible) / plan.epochs)))
-    epochs = int((TO_THE_END if _may_end_anywhere(plan) else MOST_OF_TIME) * possible)
+        share = 1.0 if may_end_anywhere else MOST_OF_TIME
+        count = max(count, min(MOST_MEMBERS, int(count * int(share * possible) / plan.epochs)))
+    epochs = int((TO_THE_END if may_end_anywhere else MOST_OF_TIME) * possible)
     return with_epochs(plan, max(1, min(plan.epochs, epochs))), count
-
-
-def _may_end_anywhere(plan: Plan) -> bool:
-    """Whether a training is as good as it was at its best, whenever it is ended."""
-    return plan.patience is not None and plan.schedule == Constant() and not plan.tail_averaging
 
 
 def with_epochs(plan: Plan, epochs: int) -> Plan:
