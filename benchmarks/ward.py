@@ -1,12 +1,13 @@
 """goodfit watch on real training programs, faulty and healthy.
 
-    python benchmarks/ward.py [--limit 60] [--jobs 2] [--only ID ...]
+    python benchmarks/ward.py [--limit 60] [--jobs 2] [--only ID ...] [--keep FILE]
 
 The programs are built from ``ward.jsonl`` by the ``build.py`` beside it, in the folder ``ward`` beside the
 data for benchmarks (see ``data_folder`` in machine.py), or where ``--ward`` says. Each runs under ``goodfit
 watch`` until it ends, or is interrupted at the time limit; what was seen until then counts. A program is
 flagged if it has a finding that is a warning or an error, and fittingly so if one of these belongs to a fault
-that a source records for it.
+that a source records for it. With ``--keep`` each program's row is written there at once, and programs whose
+row is there already are not run again, so that a run may be cut off and go on later.
 """
 
 from __future__ import annotations
@@ -65,22 +66,40 @@ def main() -> None:
     parser.add_argument("--limit", type=float, default=60.0, help="seconds for each program")
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--ward", type=Path, default=data_folder().parent / "ward")
-    parser.add_argument("--only", nargs="*", default=[])
+    parser.add_argument("--only", nargs="*", default=[], help="programs, with or without __fixed")
+    parser.add_argument("--keep", type=Path, help="file of rows, one line of JSON a program")
     arguments = parser.parse_args()
     # a benchmark in the background ignores interruptions, and its children would too
     signal.signal(signal.SIGINT, signal.default_int_handler)
     lines = (arguments.ward / "ward.jsonl").read_text(encoding="utf-8").splitlines()
     records = [record for line in lines if not (record := json.loads(line)).get("skip")]
-    if arguments.only:
-        records = [record for record in records if record["id"] in arguments.only]
+    kept = read_rows(arguments.keep)
+
+    def run(program: tuple[Path, dict[str, Any]]) -> dict[str, Any]:
+        row = kept.get(program[0].stem) or watch(*program, limit=arguments.limit)
+        if arguments.keep and row["id"] not in kept:
+            with arguments.keep.open("a", encoding="utf-8") as file:
+                file.write(json.dumps(row) + "\n")
+        return row
+
     with tempfile.TemporaryDirectory() as folder:
         programs = build(arguments.ward, Path(folder), records)
+        if arguments.only:
+            programs = [(script, record) for script, record in programs if script.stem in arguments.only]
         with concurrent.futures.ThreadPoolExecutor(arguments.jobs) as pool:
-            rows = list(pool.map(lambda program: watch(*program, limit=arguments.limit), programs))
+            rows = list(pool.map(run, programs))
     summary = summarise(rows)
     show(rows, summary)
     record = {"limit_seconds": arguments.limit, "summary": summary, "rows": rows}
     print(write_results("ward-part" if arguments.only else "ward", record))
+
+
+def read_rows(path: Path | None) -> dict[str, dict[str, Any]]:
+    """Read the rows that an earlier run kept, by program."""
+    if path is None or not path.exists():
+        return {}
+    rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+    return {row["id"]: row for row in rows}
 
 
 def build(ward: Path, folder: Path, records: list[dict[str, Any]]) -> list[tuple[Path, dict[str, Any]]]:

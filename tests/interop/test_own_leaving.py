@@ -20,9 +20,8 @@ from goodfit.engine.construction import sizes_of
 from goodfit.errors import ModelError
 from goodfit.interop.eject import eject
 from goodfit.interop.export import ExportError, export
-from goodfit.procedure.final import predictor_of
 from goodfit.procedure.fit import fit
-from goodfit.procedure.fitted import Fitted
+from goodfit.procedure.fitted import Fitted, predictor_of
 from goodfit.procedure.own import ignored_class
 from goodfit.procedure.start import Wanted, own_plan
 from goodfit.store.folder import load, save

@@ -18,9 +18,8 @@ from goodfit.procedure.budget import Budget
 from goodfit.procedure.case import Case
 from goodfit.procedure.costs import BESIDE_STEPS, LEAST_CORRECTION, MOST_CORRECTION, Costs
 from goodfit.procedure.events import Noted, silence
-from goodfit.procedure.final import with_epochs
 from goodfit.procedure.journal import Journal
-from goodfit.procedure.lengths import of_any_length
+from goodfit.procedure.lengths import of_any_length, with_epochs
 from goodfit.procedure.questions import Bar
 from goodfit.procedure.rounds import Rounds
 from goodfit.procedure.start import Wanted, plan_as_it_is
@@ -276,9 +275,9 @@ def test_trials_keep_their_length(pace, settings, cost):
 
 
 def test_a_longer_training_is_no_remedy_where_trials_are_shorter_than_the_plan_asks_for():
-    assert "longer" in rounds(100, shortening=0.5)._without()
-    assert "longer" not in rounds(100, shortening=1.0)._without()
-    assert "longer" not in rounds(100, shortening=0.5, in_heats=False)._without()
+    assert "longer" in rounds(100, shortening=0.5)._offers._without()
+    assert "longer" not in rounds(100, shortening=1.0)._offers._without()
+    assert "longer" not in rounds(100, shortening=0.5, in_heats=False)._offers._without()
 
 
 @pytest.fixture

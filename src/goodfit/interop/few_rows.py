@@ -13,8 +13,7 @@ from goodfit.data.weights import relative
 from goodfit.engine.candidate import Candidate
 from goodfit.engine.loop import train
 from goodfit.evidence.arms import CONTROL
-from goodfit.procedure.final import predictor_of
-from goodfit.procedure.fitted import Predictor
+from goodfit.procedure.fitted import Predictor, predictor_of
 from goodfit.procedure.opening import NUM_SEEDS
 from goodfit.procedure.start import Wanted, plan_as_it_is
 

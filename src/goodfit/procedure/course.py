@@ -22,9 +22,9 @@ from goodfit.nets.mlp import MLP
 from goodfit.procedure.case import Case
 from goodfit.procedure.costs import Costs
 from goodfit.procedure.examination import examine
-from goodfit.procedure.final import open_sealed_test, predictor_of, train_final, with_epochs
-from goodfit.procedure.fitted import Fitted
-from goodfit.procedure.lengths import SEEDS_OF_HEATS
+from goodfit.procedure.final import train_final
+from goodfit.procedure.fitted import Fitted, predictor_of
+from goodfit.procedure.lengths import SEEDS_OF_HEATS, unshortened, with_epochs
 from goodfit.procedure.opening import (
     NUM_SEEDS,
     compare_with_references,
@@ -35,6 +35,7 @@ from goodfit.procedure.opening import (
 )
 from goodfit.procedure.questions import set_bar
 from goodfit.procedure.rounds import Rounds
+from goodfit.procedure.sealed import open_sealed_test
 from goodfit.procedure.writing import write_run
 
 LONGEST = 3.0
@@ -153,7 +154,7 @@ def _unshortened(plan: Plan, shortening: float, *, is_good: bool) -> Plan:
     if shortening == 1:
         return plan
     times = 1.0 if is_good else LONGEST
-    return with_epochs(plan, round(times * plan.epochs / shortening))
+    return with_epochs(plan, unshortened(times * plan.epochs, shortening))
 
 
 def _num_cores() -> int:

@@ -17,7 +17,7 @@ from goodfit.engine.loop import measure_pace
 from goodfit.engine.plan import Plan
 from goodfit.evidence.arms import CONTROL, Question, TrainedArm, beside, train_arms
 from goodfit.procedure.case import Case
-from goodfit.procedure.final import with_epochs
+from goodfit.procedure.lengths import with_epochs
 from goodfit.recipe.beyond_on_training import unregularised
 
 TIMES_LARGER = 8

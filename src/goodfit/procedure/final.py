@@ -1,33 +1,22 @@
-"""The final training by the prescription, and the one look at the sealed test rows.
+"""The final training by the prescription.
 
-Letters: N rows, O outputs.
+Letters: N rows, S seeds.
 """
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
-import torch
-from sklearn import metrics
 
-from goodfit.data.split import Rows, Split
 from goodfit.data.splits import num_folds
 from goodfit.engine.candidate import Candidate, Trained
-from goodfit.engine.construction import sizes_of
 from goodfit.engine.loop import measure_pace, train
-from goodfit.engine.losses import Loss
 from goodfit.engine.plan import Plan
 from goodfit.evidence.arms import TrainedArm
-from goodfit.evidence.bootstrap import bootstrap_interval
-from goodfit.evidence.references import FittedReference
 from goodfit.evidence.statistics import mean_interval
 from goodfit.procedure.case import Case
-from goodfit.procedure.fitted import Predictor
-from goodfit.procedure.loss_source import loss_source
-from goodfit.procedure.run import TestResult
+from goodfit.procedure.lengths import with_epochs
 from goodfit.rules.schedules import Constant
 
 MOST_MEMBERS = 16
@@ -125,7 +114,7 @@ def _chosen(arm: TrainedArm, case: Case) -> TrainedArm:
     if arm.plan.ensemble:
         return arm
     best = max(arm.members, key=_watched_score)
-    voters = (best,)
+    voters: tuple[Trained, ...] = (best,)
     if case.budget.is_short and not arm.plan.loss.is_own:
         level = _watched_score(best)
         voters = tuple(member for member in arm.members if member is best or _highest(member) >= level)
@@ -175,101 +164,3 @@ def _in_time(plan: Plan, case: Case, count: int, *, falls_back: bool) -> tuple[P
         count = max(count, min(MOST_MEMBERS, int(count * int(share * possible) / plan.epochs)))
     epochs = int((TO_THE_END if may_end_anywhere else MOST_OF_TIME) * possible)
     return with_epochs(plan, max(1, min(plan.epochs, epochs))), count
-
-
-def with_epochs(plan: Plan, epochs: int) -> Plan:
-    """Train a plan for another number of epochs, its patience in proportion."""
-    patience = plan.patience
-    if patience is not None:
-        patience = max(3, round(patience * epochs / plan.epochs))
-    return dataclasses.replace(plan, epochs=epochs, patience=patience)
-
-
-def predictor_of(plan: Plan, members: Sequence[Trained], split: Split) -> Predictor:
-    """Make a predictor of trained members."""
-    return Predictor(
-        network=plan.network,
-        sizes=sizes_of(plan, split),
-        inputs=plan.inputs,
-        link=plan.loss.link,
-        weights=tuple(member.weights for member in members),
-        preparation=split.preparation,
-        task=split.task,
-        loss=loss_source(plan.loss),
-    )
-
-
-def open_sealed_test(
-    split: Split,
-    final: Predictor,
-    *,
-    untreated: Predictor,
-    references: Sequence[FittedReference],
-    loss: Loss,
-) -> TestResult:
-    """Open the sealed test rows once, and score everything on them.
-
-    Args:
-        split: The data.
-        final: What is handed back.
-        untreated: The plan as it came, trained.
-        references: Reference models; they saw the scaled view.
-        loss: That of the plan; it knows the metric.
-    """
-    opened = split.open_test(*{final.inputs, untreated.inputs, "scaled"})
-    rows, plain = opened[final.inputs], opened["scaled"]
-    scores_N = _scores(final, rows, split, loss)
-    weight_N = None if rows.weight_N is None else rows.weight_N.numpy()
-    return TestResult(
-        metric=loss.metric,
-        score=bootstrap_interval(
-            scores_N, targets_N=_targets(rows, loss), weight_N=weight_N, seed=split.seed
-        ),
-        others=_in_users_units(final, rows, split),
-        num_rows=len(scores_N),
-        openings=split.openings,
-        references=tuple((r.record.name, r.score(plain)) for r in references),
-        plan_as_it_was=float(_scores(untreated, opened[untreated.inputs], split, loss).mean()),
-    )
-
-
-def _scores(predictor: Predictor, rows: Rows, split: Split, loss: Loss) -> np.ndarray:
-    outputs_NO = predictor.outputs(rows.x, rows.codes_NC)
-    if split.task.kind == "numbers" and not split.task.shape:
-        # what a network that diverged says of a row is worth as much as the mean
-        outputs_NO = np.nan_to_num(outputs_NO, nan=0.0)
-        outputs_NO = split.task.encode(predictor.decoded(outputs_NO))[:, None]
-    scores_N = loss.score(torch.from_numpy(outputs_NO), rows.y_N, by_row=True, weight=rows.weight_N)
-    return scores_N.numpy().astype(float)
-
-
-def _targets(rows: Rows, loss: Loss) -> np.ndarray | None:
-    """Numbers to be predicted: with them R squared is resampled as the ratio it is.
-
-    Weighted scores are linearised already.
-    """
-    is_ratio = loss.metric == "r2" and rows.y_N.dim() == 1 and rows.weight_N is None
-    return rows.y_N.numpy().astype(float) if is_ratio else None
-
-
-def _in_users_units(predictor: Predictor, rows: Rows, split: Split) -> tuple[tuple[str, float], ...]:
-    """Further metrics that people of the field ask for, by scikit-learn."""
-    if split.task.shape:
-        return ()
-    outputs_NO = predictor.outputs(rows.x, rows.codes_NC)
-    if not np.isfinite(outputs_NO).all():
-        return ()
-    counted: dict[str, Any] = {"sample_weight": None if rows.weight_N is None else rows.weight_N.numpy()}
-    if split.task.kind == "numbers":
-        truth_N = split.task.decode(rows.y_N.numpy())
-        value_N = predictor.decoded(outputs_NO)
-        return (
-            ("root mean squared error", float(metrics.root_mean_squared_error(truth_N, value_N, **counted))),
-            ("mean absolute error", float(metrics.mean_absolute_error(truth_N, value_N, **counted))),
-        )
-    truth_N, chosen_N = rows.y_N.numpy(), outputs_NO.argmax(1)
-    labels = list(range(outputs_NO.shape[1]))
-    return (
-        ("balanced accuracy", float(metrics.balanced_accuracy_score(truth_N, chosen_N, **counted))),
-        ("log loss", float(metrics.log_loss(truth_N, outputs_NO, labels=labels, **counted))),
-    )

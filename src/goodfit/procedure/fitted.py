@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -13,11 +13,15 @@ import torch
 from torch import Tensor, nn
 
 from goodfit.data.preparation import Preparation
+from goodfit.data.split import Split
 from goodfit.data.task import Task
+from goodfit.engine.candidate import Trained
+from goodfit.engine.construction import sizes_of
 from goodfit.engine.losses import Link, apply_link
+from goodfit.engine.plan import Plan
 from goodfit.nets.given import Given
 from goodfit.nets.network import Network, Sizes
-from goodfit.procedure.loss_source import LossSource
+from goodfit.procedure.loss_source import LossSource, loss_source
 from goodfit.procedure.run import Run
 
 ROWS_AT_ONCE = 8192
@@ -140,6 +144,20 @@ def _arrays(predicted: np.ndarray) -> np.ndarray:
     for place, row in enumerate(predicted):
         column[place] = row
     return column
+
+
+def predictor_of(plan: Plan, members: Sequence[Trained], split: Split) -> Predictor:
+    """Make a predictor of trained members."""
+    return Predictor(
+        network=plan.network,
+        sizes=sizes_of(plan, split),
+        inputs=plan.inputs,
+        link=plan.loss.link,
+        weights=tuple(member.weights for member in members),
+        preparation=split.preparation,
+        task=split.task,
+        loss=loss_source(plan.loss),
+    )
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)

@@ -33,8 +33,21 @@ def longer_epochs(arm: TrainedArm, costs: Costs, *, shortening: float) -> int:
         return 0
     arms = LONG_TRAININGS / len(arm.members)
     possible = int(costs.case.budget.left_for_trials() / arms / costs.of_epoch(arm.plan, arm))
-    epochs = min(possible, round(arm.plan.epochs / shortening))
+    epochs = min(possible, unshortened(arm.plan.epochs, shortening))
     return epochs if epochs >= WORTH_LENGTHENING * arm.plan.epochs else 0
+
+
+def with_epochs(plan: Plan, epochs: int) -> Plan:
+    """Train a plan for another number of epochs, its patience in proportion."""
+    patience = plan.patience
+    if patience is not None:
+        patience = max(3, round(patience * epochs / plan.epochs))
+    return dataclasses.replace(plan, epochs=epochs, patience=patience)
+
+
+def unshortened(epochs: float, shortening: float) -> int:
+    """Tell the epochs of a whole training that a trial stands for."""
+    return round(epochs / shortening)
 
 
 def of_any_length(plan: Plan) -> Plan:

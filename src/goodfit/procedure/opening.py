@@ -18,7 +18,7 @@ from goodfit.evidence.arms import CONTROL, TrainedArm, train_arms
 from goodfit.evidence.references import FittedReference, references
 from goodfit.nets.given import Given
 from goodfit.procedure.case import Case
-from goodfit.procedure.final import with_epochs
+from goodfit.procedure.lengths import with_epochs
 
 NUM_SEEDS = 8
 FEW_SEEDS = 4

@@ -6,7 +6,6 @@ The first question comes first every time: a remedy for testing may have spoilt 
 from __future__ import annotations
 
 import dataclasses
-import itertools
 import math
 from collections.abc import Callable, Iterator, Sequence
 
@@ -17,15 +16,20 @@ from goodfit.evidence.arms import CONTROL, Question, TrainedArm, train_arms
 from goodfit.evidence.trial import FIRST_SHARE, Trial, look_again, try_out
 from goodfit.procedure.case import Case
 from goodfit.procedure.costs import Costs
-from goodfit.procedure.final import with_epochs
-from goodfit.procedure.lengths import SEEDS_OF_HEATS, longer_epochs, of_any_length, projected_score
+from goodfit.procedure.lengths import (
+    SEEDS_OF_HEATS,
+    longer_epochs,
+    of_any_length,
+    projected_score,
+    unshortened,
+    with_epochs,
+)
 from goodfit.procedure.lessons import Lessons
+from goodfit.procedure.offers import Offers
 from goodfit.procedure.questions import Bar, ask
 from goodfit.procedure.run import Answer
 from goodfit.procedure.winners import ahead_on_leaving, best_of
-from goodfit.recipe.order import remedies_for, treatments
-from goodfit.recipe.remedy import Remedy, Treatment
-from goodfit.recipe.together import in_short_time
+from goodfit.recipe.remedy import Treatment
 
 MAX_ROUNDS = 12
 
@@ -126,7 +130,7 @@ class Rounds:
             return -math.inf
         usual = zip(self.arm.histories, ~self.arm.few_diverged_S, strict=True)
         histories = [history for history, is_usual in usual if is_usual]
-        return projected_score(histories, epochs=round(plan.epochs / self.shortening))
+        return projected_score(histories, epochs=unshortened(plan.epochs, self.shortening))
 
     def _lengthen(self, question: Question) -> bool:
         """Train the plan so far for longer where trials had to be short; returns whether there was time."""
@@ -159,7 +163,8 @@ class Rounds:
         remedies for its findings do nothing is left as it is, if its learning curve goes to the bar;
         otherwise it is made longer before all other remedies are tried.
         """
-        tried, groups = 0, self._groups(question)
+        offers = self._offers
+        tried, groups = 0, offers.groups(question, self._find(question), self.arm.plan)
         for number, remedies in enumerate(groups, start=1):
             if question == "training" and self.round > 1 and number == len(groups) - 1:
                 if self._projected_score >= self.bar.score:
@@ -168,7 +173,10 @@ class Rounds:
                 self.decided_epochs = self._longer_epochs()
                 if self.decided_epochs:
                     return
-            for rank in self._ranks(remedies, question):
+            ranks = offers.ranks(remedies, self.arm.plan)
+            # other doses than the usual ones wait where trials can still be made longer
+            waits = question == "training" and self._longer_epochs()
+            for rank in ranks[:1] if waits else ranks:
                 wanted = [t for t in rank if self.lessons.leave_open(t)]
                 chosen, seconds = self.costs.affordable(wanted, self.arm)
                 if not chosen:
@@ -183,45 +191,15 @@ class Rounds:
                     # part of it is trained already, so its seconds teach nothing about the next trial
                     yield self._try_out(again, question, tried=others, estimate=0.0, begun=trial.arms)
 
-    def _ranks(self, remedies: Sequence[Remedy], question: Question) -> tuple[tuple[Treatment, ...], ...]:
-        """Treatments at usual doses, then at others; these wait where trials can still be made longer."""
-        ranks = treatments(remedies, self.arm.plan, without=self._without())
-        return ranks[:1] if question == "training" and self._longer_epochs() else ranks
-
-    def _groups(self, question: Question) -> tuple[tuple[Remedy, ...], ...]:
-        """Remedies for what was found, one group a finding, and all others.
-
-        Where trials are dear, those that need no trainings of their own come first of all, the others for
-        testing data stand in one group, and those for training data in two: the lecture's own, and what came
-        after it.
-        """
-        # where trials are dear few remedies see a plan, and what promised to help waits until it is in one
-        promising = self.lessons.take_promising(keep=self.costs.in_heats)
-        groups = remedies_for(question, self._find(question), first=promising)
-        if self.case.prescription is not None:
-            return (self.case.prescription.remedies(question, without=self.unsuited),)
-        if self.case.budget.is_short:
-            return in_short_time(question, groups, self.arm.plan, without=self.unsuited)
-        if not self.costs.in_heats:
-            return groups
-        free = tuple(remedy for group in groups for remedy in group if not remedy.trains)
-        *made_for_findings, rest = [tuple(remedy for remedy in group if remedy.trains) for group in groups]
-        if question == "testing":
-            return (free, (*itertools.chain(*made_for_findings), *rest))
-        taught = tuple(remedy for remedy in rest if remedy.source == "lecture")
-        return (free, *made_for_findings, taught, tuple(remedy for remedy in rest if remedy not in taught))
-
-    def _without(self) -> set[str]:
-        """Codes not to be tried: what cannot be, and what is in the plan, unless more of it may help more."""
-        kept = [verdict for verdict in self.case.journal.verdicts if verdict.kept]
-        # where trials are short the final training is longer in any case, and keeps its best weights
-        is_short = self.costs.in_heats and self.shortening < 1
-        in_the_end = {"longer", "early-stopping"} if is_short else set()
-        return {
-            *self.unsuited,
-            *in_the_end,
-            *(verdict.remedy for verdict in kept if verdict.question == "training"),
-        }
+    @property
+    def _offers(self) -> Offers:
+        return Offers(
+            case=self.case,
+            in_heats=self.costs.in_heats,
+            is_shortened=self.shortening < 1,
+            unsuited=self.unsuited,
+            lessons=self.lessons,
+        )
 
     def _try_out(
         self,

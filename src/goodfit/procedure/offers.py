@@ -1,0 +1,77 @@
+"""Which remedies are offered to a plan next, in which groups, and at which doses."""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+from collections.abc import Mapping, Sequence
+
+from goodfit.diagnosis.finding import Finding
+from goodfit.engine.plan import Plan
+from goodfit.evidence.arms import Question
+from goodfit.procedure.case import Case
+from goodfit.procedure.lessons import Lessons
+from goodfit.recipe.order import remedies_for, treatments
+from goodfit.recipe.remedy import Remedy, Treatment
+from goodfit.recipe.together import in_short_time
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Offers:
+    """What may be tried, as far as the patient's way is known.
+
+    Attributes:
+        case: The data, and what may be used.
+        in_heats: Whether trainings are dear, and trials run in heats.
+        is_shortened: Whether trials are shorter than the plan asks for.
+        unsuited: Remedies that cannot be tried on this data, with the reason.
+        lessons: What trials have taught of the remedies.
+    """
+
+    case: Case
+    in_heats: bool
+    is_shortened: bool
+    unsuited: Mapping[str, str]
+    lessons: Lessons
+
+    def groups(
+        self, question: Question, findings: Sequence[Finding], plan: Plan
+    ) -> tuple[tuple[Remedy, ...], ...]:
+        """Group the remedies: those for what was found, one group a finding, and all others.
+
+        Where trials are dear, those that need no trainings of their own come first of all, the others for
+        testing data stand in one group, and those for training data in two: the lecture's own, and what came
+        after it.
+        """
+        # where trials are dear few remedies see a plan, and what promised to help waits until it is in one
+        promising = self.lessons.take_promising(keep=self.in_heats)
+        groups = remedies_for(question, findings, first=promising)
+        if self.case.prescription is not None:
+            return (self.case.prescription.remedies(question, without=self.unsuited),)
+        if self.case.budget.is_short:
+            return in_short_time(question, groups, plan, without=self.unsuited)
+        return _for_heats(question, groups) if self.in_heats else groups
+
+    def ranks(self, remedies: Sequence[Remedy], plan: Plan) -> tuple[tuple[Treatment, ...], ...]:
+        """Apply a group of remedies: at their usual doses, then at their second ones, and so on."""
+        return treatments(remedies, plan, without=self._without())
+
+    def _without(self) -> set[str]:
+        """Codes not to be tried: what cannot be, and what is in the plan, unless more of it may help more."""
+        kept = [verdict for verdict in self.case.journal.verdicts if verdict.kept]
+        # where trials are short the final training is longer in any case, and goes back if it must
+        in_the_end = {"longer", "early-stopping"} if self.in_heats and self.is_shortened else set()
+        return {
+            *self.unsuited,
+            *in_the_end,
+            *(verdict.remedy for verdict in kept if verdict.question == "training"),
+        }
+
+
+def _for_heats(question: Question, groups: tuple[tuple[Remedy, ...], ...]) -> tuple[tuple[Remedy, ...], ...]:
+    free = tuple(remedy for group in groups for remedy in group if not remedy.trains)
+    *made_for_findings, rest = [tuple(remedy for remedy in group if remedy.trains) for group in groups]
+    if question == "testing":
+        return (free, (*itertools.chain(*made_for_findings), *rest))
+    taught = tuple(remedy for remedy in rest if remedy.source == "lecture")
+    return (free, *made_for_findings, taught, tuple(remedy for remedy in rest if remedy not in taught))
