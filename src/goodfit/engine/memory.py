@@ -116,7 +116,7 @@ def give_back() -> None:
 @functools.cache
 def _trim() -> Callable[[int], Any]:
     try:
-        return ctypes.CDLL("libc.so.6").malloc_trim  # type: ignore[no-any-return]  # it is glibc's own
+        return ctypes.CDLL("libc.so.6").malloc_trim
     except (OSError, AttributeError):  # another C library, which keeps less
         return lambda keep: None
 
