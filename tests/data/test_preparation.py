@@ -1,5 +1,6 @@
 """Preparation learns from training rows only, travels with the model, and takes any later table."""
 
+import dataclasses
 from pathlib import Path
 
 import numpy as np
@@ -187,3 +188,31 @@ def test_a_table_of_categories_alone_needs_no_numbers(tmp_path: Path):
 def test_an_unknown_view_is_refused():
     with pytest.raises(DataError, match="inputs is 'cooked'"):
         FITTED.transform(TABLE, inputs="cooked")
+
+
+def pixels(num_rows: int = 300) -> pd.DataFrame:
+    drawn_ND = np.random.default_rng(0).integers(256, size=(num_rows, 40))
+    return pd.DataFrame(drawn_ND, columns=[f"x{place}" for place in range(40)])
+
+
+@pytest.mark.parametrize("inputs", VIEWS)
+def test_whole_numbers_to_255_are_kept_as_bytes_and_give_the_same_inputs(inputs: str):
+    frame = pixels()
+    preparation = Preparation.fit(frame, np.arange(200))
+    kept = preparation.cells(frame)
+    assert kept.numbers_ND.dtype == np.uint8
+    as_floats = dataclasses.replace(kept, numbers_ND=frame.to_numpy(dtype=np.float32))
+    for one, other in zip(
+        preparation.view(kept, inputs=inputs), preparation.view(as_floats, inputs=inputs), strict=True
+    ):
+        np.testing.assert_array_equal(one, other)
+
+
+@pytest.mark.parametrize("odd", [256.0, -1.0, 0.5, np.nan])
+def test_one_other_number_anywhere_is_kept_as_it_is(odd: float):
+    frame = pixels().astype(float)
+    preparation = Preparation.fit(frame, np.arange(200))
+    frame.iloc[250, 30] = odd
+    kept_ND = preparation.cells(frame).numbers_ND
+    assert kept_ND.dtype == np.float32
+    np.testing.assert_array_equal(kept_ND, frame.to_numpy(dtype=np.float32))

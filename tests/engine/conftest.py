@@ -24,6 +24,10 @@ class SmallSplit:
     def rows(self, part, inputs="scaled"):
         return getattr(self, part)
 
+    def move_rows(self, inputs, *, train, validation):
+        object.__setattr__(self, "train", train)
+        object.__setattr__(self, "validation", validation)
+
     def input_shape(self, inputs="scaled"):
         return tuple(self.train.x.shape[1:])
 

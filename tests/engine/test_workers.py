@@ -8,12 +8,15 @@ import subprocess
 import sys
 import time
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from tests.engine.conftest import make_plan, make_split
 
 from goodfit.data.synthetic import digits_split
+from goodfit.engine import workers as workers_module
 from goodfit.engine.candidate import Candidate
 from goodfit.engine.choice import FEWEST
 from goodfit.engine.loop import train
@@ -41,6 +44,45 @@ def test_the_way_of_a_stack_goes_with_it():
         assert one.candidate == other.candidate
         assert replace(one.history.choice, processes=2) == other.history.choice
         np.testing.assert_allclose(one.predicted_NO, other.predicted_NO, rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize("large", [0, 1e9])
+def test_rows_lie_in_one_file_for_all_and_stay_when_it_is_removed(large, monkeypatch):
+    monkeypatch.setattr(workers_module, "LARGE_BYTES", large)
+    split = digits_split(0)
+    before = split.rows("train"), split.rows("validation")
+    with hired(split, count=1) as workers:
+        assert (split.rows("train") is before[0]) == (large > 0)  # large rows go there at once
+        path = workers.share("scaled")
+        assert workers.share("scaled") == path
+        if os.path.exists("/proc/self/maps"):
+            assert path in Path("/proc/self/maps").read_text()
+    assert not os.path.exists(path)
+    for old, new in zip(before, (split.rows("train"), split.rows("validation")), strict=True):
+        assert new is not old
+        assert torch.equal(new.x, old.x)
+        assert torch.equal(new.y_N, old.y_N)
+
+
+def test_a_full_disk_leaves_the_rows_where_they_are(monkeypatch):
+    def fail(*_, **__):
+        raise OSError("no space left on device")
+
+    monkeypatch.setattr(workers_module, "LARGE_BYTES", 0)
+    monkeypatch.setattr(torch, "save", fail)
+    split = digits_split(0)
+    before = split.rows("train")
+    with hired(split, count=1):
+        assert split.rows("train") is before
+
+
+def test_a_process_that_trains_stacks_loads_neither_pandas_nor_scikit_learn():
+    code = (
+        "import sys, goodfit.engine.workers; "
+        "print(*{'pandas', 'pyarrow', 'scipy', 'sklearn', 'skops'} & sys.modules.keys())"
+    )
+    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    assert not done.stdout.strip()
 
 
 KEEP = "vars(__import__('builtins')).__setitem__('kept', b'x' * 400_000_000)"

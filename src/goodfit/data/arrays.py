@@ -11,6 +11,7 @@ import pandas as pd
 from torch import Tensor
 
 from goodfit.data.preparation import unnamed
+from goodfit.data.reading import LARGEST_BYTE
 from goodfit.data.sniffing import existing
 from goodfit.errors import DataError
 
@@ -19,7 +20,6 @@ TARGET_KEYS = ("y", "Y", "target", "targets", "labels", "label")
 TEST_ENDINGS = ("_test",)
 VALIDATION_ENDINGS = ("_val", "_valid", "_validation")
 CHANNELS = (1, 3, 4)
-LARGEST_BYTE = 255
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)

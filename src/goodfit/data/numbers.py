@@ -60,7 +60,7 @@ class NumberScaling:
         """Learn fills, scales and bins from training rows.
 
         Args:
-            numbers_ND: Training rows, float32, NaN where missing; of a large table eight
+            numbers_ND: Training rows, float32 or bytes, NaN where missing; of a large table eight
                 million cells, drawn at random, decide on medians, scales and bins.
             names: Name of each number.
             num_others: Inputs that other columns make, which count against the greatest width.
@@ -68,7 +68,7 @@ class NumberScaling:
         """
         with_gaps = np.flatnonzero(np.isnan(numbers_ND).any(axis=0))
         kept = np.flatnonzero(_spans(numbers_ND) > 0)
-        sample_ND = _sample(numbers_ND, seed)
+        sample_ND = _sample(numbers_ND, seed).astype(np.float32, copy=False)
         imputer = (
             SimpleImputer(strategy="median", keep_empty_features=True).fit(sample_ND) if len(names) else None
         )

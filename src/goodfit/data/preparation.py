@@ -113,8 +113,9 @@ class Preparation:
         x_ND = np.empty((len(rows), len(self.input_names(inputs))), dtype=np.float32)
         for start in range(0, len(rows), BLOCK_ROWS):
             block = rows.take(slice(start, start + BLOCK_ROWS))
-            numbers_ND = self.numbers.view(block.numbers_ND, inputs, origins_D=self._origins)
-            x_ND[start : start + BLOCK_ROWS] = np.hstack((numbers_ND, *self._one_hot(block.levels_NC)))
+            numbers_ND = block.numbers_ND.astype(np.float32, copy=False)
+            viewed_ND = self.numbers.view(numbers_ND, inputs, origins_D=self._origins)
+            x_ND[start : start + BLOCK_ROWS] = np.hstack((viewed_ND, *self._one_hot(block.levels_NC)))
         embedded = [place for place, column in enumerate(self._categories) if column.is_embedded]
         return x_ND, rows.levels_NC[:, embedded].astype(np.int64) if embedded else None
 

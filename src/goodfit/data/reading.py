@@ -13,6 +13,7 @@ from goodfit.data.columns import MISSING_LEVEL, Column, days
 
 Odd = Literal["refuse", "missing"]
 """What becomes of a cell that is no number in a column of numbers."""
+LARGEST_BYTE = 255
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
@@ -20,7 +21,7 @@ class Cells:
     """Rows as read, compact, before any scaling.
 
     Attributes:
-        numbers_ND: float32 numbers, NaN where missing.
+        numbers_ND: float32 numbers, NaN where missing; bytes where all are whole numbers from 0 to 255.
         levels_NC: int32 level of each category, 0 where training did not hold it.
         grid_N: Arrays that go in whole, such as images; ``None`` for tables.
     """
@@ -53,13 +54,15 @@ def read_cells(frame: pd.DataFrame, columns: tuple[Column, ...], *, odd: Odd) ->
         DataError: A column holds something else than in training, and ``odd`` is ``"refuse"``.
     """
     width = sum(len(column.number_names) for column in columns)
-    numbers_ND = np.empty((len(frame), width), dtype=np.float32)
+    numbers_ND = np.empty((len(frame), width), dtype=np.uint8)
     levels: list[np.ndarray] = [np.empty((len(frame), 0), dtype=np.int32)]
     place = 0
     for column in columns:
         if column.kind == "category":
             levels.append(_levels(column, frame[column.name])[:, None])
         for values in _numbers(column, frame, odd=odd):
+            if numbers_ND.dtype == np.uint8 and not _are_bytes(values):
+                numbers_ND = numbers_ND.astype(np.float32)
             numbers_ND[:, place] = values
             place += 1
     return Cells(numbers_ND=numbers_ND, levels_NC=np.hstack(levels))
@@ -77,6 +80,12 @@ def _numbers(column: Column, frame: pd.DataFrame, *, odd: Odd) -> list[np.ndarra
     if odd == "refuse":
         cells.refuse_odd(series, is_odd, holds="yes or no" if column.kind == "boolean" else "a number")
     return [values - column.origin]
+
+
+def _are_bytes(values: np.ndarray) -> bool:
+    values = values.astype(np.float64, copy=False)
+    is_within = values.min(initial=0) >= 0 and values.max(initial=0) <= LARGEST_BYTE
+    return bool(is_within and (values == np.rint(values)).all())
 
 
 def _is_empty(series: pd.Series) -> np.ndarray:

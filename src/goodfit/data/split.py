@@ -6,18 +6,20 @@ Letters of shapes: N rows, D inputs, C embedded categories (or the channels of a
 from __future__ import annotations
 
 import dataclasses
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from goodfit.data.columns import Column
-from goodfit.data.preparation import Preparation
-from goodfit.data.reading import Cells
-from goodfit.data.task import Task
 from goodfit.errors import DataError
-from goodfit.forms import Form
+
+if TYPE_CHECKING:  # processes that train stacks know rows alone, and need neither pandas nor scikit-learn
+    from goodfit.data.columns import Column
+    from goodfit.data.preparation import Preparation
+    from goodfit.data.reading import Cells
+    from goodfit.data.task import Task
+    from goodfit.forms import Form
 
 Part = Literal["train", "validation"]
 SourceKind = Literal["table", "arrays", "images", "loader"]
@@ -98,6 +100,16 @@ class Split:
         if (part, inputs) not in self._cache:
             self._cache[part, inputs] = self._make(indexes[part], inputs)
         return self._cache[part, inputs]
+
+    def move_rows(self, inputs: str, *, train: Rows, validation: Rows) -> None:
+        """Let the rows of a view lie elsewhere, such as in a file that several processes map.
+
+        Args:
+            inputs: The view.
+            train: The same training rows, number for number.
+            validation: The same validation rows.
+        """
+        self._cache["train", inputs], self._cache["validation", inputs] = train, validation
 
     def open_test(self, *views: str) -> dict[str, Rows]:
         """Open the sealed test part; every call is counted in :attr:`openings`.

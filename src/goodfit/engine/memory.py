@@ -6,10 +6,14 @@ is free at the moment.
 
 from __future__ import annotations
 
+import ctypes
+import functools
 import gc
 import math
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -98,10 +102,23 @@ def is_out_of_memory(error: BaseException) -> bool:
 
 
 def give_back() -> None:
-    """Give a GPU back what torch keeps of its memory for later; a processor's is given back at once."""
+    """Give back what is kept for later: of a GPU's memory by torch, else of the machine's by the C library.
+
+    The latter keeps freed pieces of up to 32 MB, which after scikit-learn are many.
+    """
     if placement().is_gpu:
         gc.collect()
         torch.cuda.empty_cache()
+    else:
+        _trim()(0)
+
+
+@functools.cache
+def _trim() -> Callable[[int], Any]:
+    try:
+        return ctypes.CDLL("libc.so.6").malloc_trim
+    except (OSError, AttributeError):  # another C library, which keeps less
+        return lambda keep: None
 
 
 def _of_gpu(device: str) -> float:

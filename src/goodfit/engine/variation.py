@@ -13,7 +13,6 @@ from collections.abc import Sequence
 from typing import final
 
 import torch
-from scipy.special import betaincinv
 from torch import Tensor
 
 from goodfit.engine.backend import Batch
@@ -145,6 +144,8 @@ class Variation:
 
     def _of_beta(self, drawn: Tensor) -> Tensor:
         """Turn even numbers, candidates last, into those of each one's Beta distribution."""
+        from scipy.special import betaincinv  # other processes need SciPy for nothing else
+
         alpha_K = self._strengths["mixup"]
         alphas_K, chances = alpha_K.double().cpu(), drawn.double().cpu()
         share = torch.ones_like(chances)

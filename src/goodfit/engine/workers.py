@@ -1,7 +1,8 @@
 """A second pair of hands: stacks are trained by this process and by others at once, one thread each.
 
 Small networks gain nothing from threads inside an operation, because there is too little to share; whole
-stacks share perfectly. Rows reach the other processes through a file that all of them map into memory.
+stacks share perfectly. Rows lie in a file that all processes map into memory, this one too, so that memory
+holds them once.
 """
 
 from __future__ import annotations
@@ -16,7 +17,6 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from pathlib import Path
-from typing import Any
 
 import torch
 from loky import get_reusable_executor
@@ -28,6 +28,8 @@ from goodfit.engine.stack import Stack
 
 IDLE_SECONDS = 120
 """A process without work leaves after this time; until then the next run finds it warm."""
+LARGE_BYTES = 32_000_000
+"""Training rows from which the file is written at the start, before anybody holds on to where they lie."""
 NO_LEAK = "1e15"
 """Bytes by which a process may grow before loky takes it for leaking and starts another in its place: stacks
 differ in size by more than the 0.3 GB that it allows, and importing torch anew takes seconds."""
@@ -74,8 +76,10 @@ class Workers:
 
     def __init__(self, split: Split, *, count: int) -> None:
         self._split, self.count = split, count
-        self._folder = tempfile.TemporaryDirectory(prefix="goodfit-")
+        # Windows removes no file that a process still maps
+        self._folder = tempfile.TemporaryDirectory(prefix="goodfit-", ignore_cleanup_errors=True)
         self._files: dict[str, str] = {}
+        self._writing = threading.Lock()
         self._executor = get_reusable_executor(
             max_workers=count,
             timeout=IDLE_SECONDS,
@@ -86,7 +90,7 @@ class Workers:
         self._ready: Future[int] = self._executor.submit(_warm_up)
 
     def close(self) -> None:
-        """Remove the shared file; the processes stay warm for a while."""
+        """Remove the shared files; the processes stay warm for a while."""
         self._ready.cancel()
         self._folder.cleanup()
 
@@ -122,25 +126,38 @@ class Workers:
         while (job := _next(waiting)) is not None:
             number, candidates, choice = job
             try:
-                path = self._share(candidates[0].plan.inputs)
+                path = self.share(candidates[0].plan.inputs)
                 sent = self._executor.submit(_train_elsewhere, path, list(candidates), choice, until)
                 done[number] = sent.result()
             except Exception:  # the process was killed or cannot unpickle the model: this one can do it
                 waiting.append(job)
                 return
 
-    def _share(self, inputs: str) -> str:
-        if inputs not in self._files:
-            rows = SharedRows(
-                seed=self._split.seed,
-                cardinalities=self._split.cardinalities,
-                views={inputs: (self._split.rows("train", inputs), self._split.rows("validation", inputs))},
-                shapes={inputs: self._split.input_shape(inputs)},
-            )
-            path = Path(self._folder.name) / f"{inputs}.pt"
-            torch.save(rows, path)
-            self._files[inputs] = str(path)
-        return self._files[inputs]
+    def share(self, inputs: str) -> str:
+        """Write the rows of a view into a file, once, and let this process read them there too.
+
+        Args:
+            inputs: The view.
+
+        Returns:
+            Path of the file.
+        """
+        with self._writing:
+            if inputs not in self._files:
+                path = str(Path(self._folder.name) / f"{inputs}.pt")
+                torch.save(self._rows(inputs), path)
+                train, validation = _map(path).views[inputs]
+                self._split.move_rows(inputs, train=train, validation=validation)
+                self._files[inputs] = path
+            return self._files[inputs]
+
+    def _rows(self, inputs: str) -> SharedRows:
+        return SharedRows(
+            seed=self._split.seed,
+            cardinalities=self._split.cardinalities,
+            views={inputs: (self._split.rows("train", inputs), self._split.rows("validation", inputs))},
+            shapes={inputs: self._split.input_shape(inputs)},
+        )
 
 
 def _next(waiting: deque[Job]) -> Job | None:
@@ -167,7 +184,13 @@ def _warm_up() -> int:
     return os.getpid()
 
 
-_mapped: dict[str, Any] = {}
+_mapped: dict[str, SharedRows] = {}
+
+
+def _map(path: str) -> SharedRows:
+    # the file was written by this process, or by the one that started it
+    rows: SharedRows = torch.load(path, mmap=True, weights_only=False)
+    return rows
 
 
 def _train_elsewhere(path: str, candidates: list[Candidate], choice: Choice, until: float) -> list[Trained]:
@@ -175,8 +198,7 @@ def _train_elsewhere(path: str, candidates: list[Candidate], choice: Choice, unt
     torch.set_num_threads(1)
     if path not in _mapped:
         _mapped.clear()
-        # the file was written by the process that started this one
-        _mapped[path] = torch.load(path, mmap=True, weights_only=False)
+        _mapped[path] = _map(path)
     return Stack(candidates, _mapped[path], choice).run(deadline=until, progress=lambda fraction: None)
 
 
@@ -188,6 +210,9 @@ def hired(split: Split, *, count: int) -> Iterator[Workers | None]:
         return
     workers = Workers(split, count=count)
     try:
+        if split.rows("train").x.nbytes > LARGE_BYTES:
+            with contextlib.suppress(OSError, RuntimeError):  # a full disk: this process can do without
+                workers.share("scaled")
         yield workers
     finally:
         workers.close()

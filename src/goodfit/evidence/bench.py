@@ -7,6 +7,7 @@ scikit-learn is imported when a model is built.
 from __future__ import annotations
 
 import dataclasses
+import functools
 import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
@@ -14,12 +15,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from goodfit.errors import BudgetError
+from goodfit.evidence.lines import Lines, matrix_of, weights_of
 from goodfit.evidence.scored import places_of
 from goodfit.evidence.shaped_references import Places, shaped_models, wanted_outputs
 from goodfit.seeds import derive, numpy_stream
 
 if TYPE_CHECKING:
-    from goodfit.data.split import Rows, Split
+    from goodfit.data.split import Split
     from goodfit.engine.losses import Loss
 
 SCORED_TRAIN_ROWS = 2000
@@ -38,13 +40,10 @@ Fit = Callable[..., tuple[Any, int]]
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
 class Bench:
-    """The rows, shuffled once, so that the first rows are a sample; drawn by weight, where they have any.
-
-    Nearest neighbours know no weights, but rows drawn by them are weighed for every model, and their plain
-    training score is the weighted one.
+    """What references learn from and are judged on, and how each is fitted.
 
     Attributes:
-        x_NF: Inputs of the training rows; ``y_N`` are their targets.
+        train: The training rows.
         validation_x_NF: Inputs of the validation rows, with their targets and weights, if they have any.
         num_codes: How many of the inputs, the last ones, are codes of categories.
         kind: What is to be learnt, as in :class:`goodfit.data.task.Task`.
@@ -54,8 +53,7 @@ class Bench:
         is_hurried: Whether there is no time to measure prices.
     """
 
-    x_NF: np.ndarray
-    y_N: np.ndarray
+    train: Lines
     validation_x_NF: np.ndarray
     validation_y_N: np.ndarray
     validation_weight_N: np.ndarray | None
@@ -70,13 +68,8 @@ class Bench:
     def of(cls, split: Split, loss: Loss | None, *, is_hurried: bool) -> Bench:
         """Take training and validation rows of a split; its sealed test part is not looked at."""
         train, validation = split.rows("train"), split.rows("validation")
-        stream = numpy_stream(split.seed, "references")
-        order_N = stream.permutation(len(train))
-        if train.weight_N is not None:
-            order_N = _drawn_by_weight(train, start=stream.random())[order_N]
         return cls(
-            x_NF=matrix_of(train)[order_N],
-            y_N=train.y_N.numpy()[order_N],
+            train=Lines.of(train, stream=numpy_stream(split.seed, "references")),
             validation_x_NF=matrix_of(validation),
             validation_y_N=validation.y_N.numpy(),
             validation_weight_N=weights_of(validation),
@@ -90,7 +83,7 @@ class Bench:
 
     def makers(self) -> tuple[tuple[str, Fit, float], ...]:
         """Tell each reference's name, how it is fitted, and its share of the time; the simplest first."""
-        if self.y_N.ndim > 1:
+        if self.train.y_N.ndim > 1:
             return self._shaped_makers()
         simplest = "majority" if self.kind == "classes" else "mean"
         return (
@@ -101,16 +94,19 @@ class Bench:
         )
 
     def _shaped_makers(self) -> tuple[tuple[str, Fit, float], ...]:
-        num_classes = self._classes_of_place
-        outputs_NO = wanted_outputs(self.y_N, kind=self.kind, num_classes=num_classes)
+        wanted = functools.partial(wanted_outputs, kind=self.kind, num_classes=self._classes_of_place)
 
         def fit(model: Any, rows: int) -> Fit:
-            return lambda allowed, measured: (model.fit(self.x_NF[:rows], outputs_NO[:rows]), rows)
+            def fitted(allowed: float, measured: bool) -> tuple[Any, int]:
+                x_NF, y_N = self.train.first(rows)
+                return model.fit(x_NF, wanted(y_N)), rows
+
+            return fitted
 
         models = shaped_models(
             kind=self.kind,
-            num_rows=len(self.x_NF),
-            num_outputs=outputs_NO.shape[1],
+            num_rows=len(self.train),
+            num_outputs=wanted(self.train.y_N[:1]).shape[1],
             places=self.places,
             seed=self.seed,
         )
@@ -126,13 +122,13 @@ class Bench:
         from sklearn.dummy import DummyClassifier, DummyRegressor
 
         model = DummyClassifier() if self.kind == "classes" else DummyRegressor()
-        return model.fit(self.x_NF, self.y_N), len(self.y_N)
+        return model.fit(self.train.x_NF, self.train.y_N[self.train.order_N]), len(self.train)
 
     def _fit_linear(self, allowed: float, measured: bool) -> tuple[Any, int]:
         from sklearn.linear_model import LogisticRegression, Ridge
 
         model = self._encoded(LogisticRegression(max_iter=100) if self.kind == "classes" else Ridge())
-        nominal = 5e-8 * self.x_NF.shape[1] * self._num_classes
+        nominal = 5e-8 * self.train.x_NF.shape[1] * self._num_classes
         row_price = self._time_rows(model) if measured else nominal
         return self._fit_within(model, rows=allowed / row_price)
 
@@ -140,15 +136,15 @@ class Bench:
         from sklearn.neighbors import KNeighborsClassifier, KNeighborsRegressor
 
         kind = KNeighborsClassifier if self.kind == "classes" else KNeighborsRegressor
-        model = self._encoded(kind(n_neighbors=min(5, len(self.y_N)), weights="distance"))
-        num_asked = len(self.validation_y_N) + min(len(self.y_N), SCORED_TRAIN_ROWS)
-        nominal = 5e-9 + 5e-11 * self.x_NF.shape[1]
+        model = self._encoded(kind(n_neighbors=min(5, len(self.train)), weights="distance"))
+        num_asked = len(self.validation_y_N) + min(len(self.train), SCORED_TRAIN_ROWS)
+        nominal = 5e-9 + 5e-11 * self.train.x_NF.shape[1]
         pair_price = self._time_asking(model) if measured else nominal
         return self._fit_within(model, rows=allowed / (pair_price * num_asked))
 
     def _fit_boosting(self, allowed: float, measured: bool) -> tuple[Any, int]:
         start = time.monotonic()
-        num_rows = int(min(len(self.y_N), max(PROBE_ROWS, MOST_ENTRIES // self.x_NF.shape[1])))
+        num_rows = int(min(len(self.train), max(PROBE_ROWS, MOST_ENTRIES // self.train.x_NF.shape[1])))
         price = self._time_rounds(num_rows) if measured else self._nominal_round(num_rows)
         spent = time.monotonic() - start if measured else 0.0
         affordable = (allowed - spent) / price
@@ -158,15 +154,15 @@ class Bench:
                 fix=f"allow {FEWEST_ROUNDS * price:.2g} s for it",
             )
         rounds = int(np.clip(affordable, 2, BOOSTING_ROUNDS))
-        return self._boosted(rounds).fit(self.x_NF[:num_rows], self.y_N[:num_rows]), num_rows
+        return self._boosted(rounds).fit(*self.train.first(num_rows)), num_rows
 
     @property
     def _num_classes(self) -> int:
-        return int(self.y_N.max()) + 1 if self.kind == "classes" else 1
+        return int(self.train.y_N.max()) + 1 if self.kind == "classes" else 1
 
     def _fit_within(self, model: Any, *, rows: float) -> tuple[Any, int]:
-        num_rows = int(min(len(self.y_N), max(PROBE_ROWS, rows)))
-        return model.fit(self.x_NF[:num_rows], self.y_N[:num_rows]), num_rows
+        num_rows = int(min(len(self.train), max(PROBE_ROWS, rows)))
+        return model.fit(*self.train.first(num_rows)), num_rows
 
     def _time_rows(self, model: Any) -> float:
         start = time.monotonic()
@@ -185,14 +181,14 @@ class Bench:
         """Seconds of one round of boosting, predictions for validation rows included."""
         few = self.validation_x_NF[: 4 * PROBE_ROWS]
         start = time.monotonic()
-        model = self._boosted(2).fit(self.x_NF[:num_rows], self.y_N[:num_rows])
+        model = self._boosted(2).fit(*self.train.first(num_rows))
         middle = time.monotonic()
         model.predict(few)
         asking = (time.monotonic() - middle) * len(self.validation_x_NF) / len(few)
         return (middle - start + asking) / 2
 
     def _nominal_round(self, num_rows: int) -> float:
-        width = self.x_NF.shape[1]
+        width = self.train.x_NF.shape[1]
         trees = self._num_classes if self._num_classes > 2 else 1
         return trees * (6e-5 * width + 1e-8 * num_rows * width + 1e-7 * len(self.validation_y_N))
 
@@ -225,27 +221,5 @@ class Bench:
                 handle_unknown="infrequent_if_exist", max_categories=MOST_LEVELS, sparse_output=False
             )
         )
-        codes = slice(self.x_NF.shape[1] - self.num_codes, None)
+        codes = slice(self.train.x_NF.shape[1] - self.num_codes, None)
         return make_pipeline(ColumnTransformer([("codes", encoder, codes)], remainder="passthrough"), model)
-
-
-def matrix_of(rows: Rows) -> np.ndarray:
-    """Lay each row out in a line ``(N, F)``, codes behind numbers."""
-    x_NF: np.ndarray = rows.x.flatten(1).numpy()
-    return x_NF if rows.codes_NC is None else np.hstack([x_NF, rows.codes_NC.numpy()])
-
-
-def weights_of(rows: Rows) -> np.ndarray | None:
-    """Give the weights as an array; ``None`` where all are equal."""
-    return None if rows.weight_N is None else rows.weight_N.numpy()
-
-
-def _drawn_by_weight(rows: Rows, *, start: float) -> np.ndarray:
-    """Places of as many rows as there are, each as often as it weighs."""
-    import torch
-
-    from goodfit.engine.weighting import drawn_by_weight
-
-    assert rows.weight_N is not None
-    places_N: np.ndarray = drawn_by_weight(rows.weight_N[None], torch.tensor([start]))[0].numpy()
-    return places_N

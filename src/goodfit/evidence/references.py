@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from goodfit.evidence.bench import SCORED_TRAIN_ROWS, Bench, Fit, matrix_of, weights_of
+from goodfit.evidence.bench import SCORED_TRAIN_ROWS, Bench, Fit
+from goodfit.evidence.lines import matrix_of, weights_of
 from goodfit.evidence.scored import scores_of
 
 if TYPE_CHECKING:
@@ -112,6 +113,8 @@ def references(
         >>> [reference.record.name for reference in references(split)]
         ['majority', 'linear', 'k nearest neighbours', 'gradient boosting']
     """
+    from goodfit.engine.memory import give_back  # which needs torch, as a saved run does not
+
     is_hurried = seconds is not None and not measured
     bench = Bench.of(split, loss, is_hurried=is_hurried)
     deadline = None if seconds is None else time.monotonic() + seconds
@@ -128,6 +131,7 @@ def references(
         except Exception as error:  # whatever scikit-learn cannot do here, the network may still do
             if skipped is not None:
                 skipped(f"no reference {name!r}: {str(error).strip().splitlines()[0]}")
+    give_back()
     return tuple(fitted)
 
 
@@ -136,8 +140,8 @@ def _examine(bench: Bench, name: str, fit: Fit, *, allowed: float, measured: boo
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # a model that has not converged is still a reference
         model, num_rows = fit(allowed, measured)
-        seen = slice(min(num_rows, SCORED_TRAIN_ROWS))
-        train_N = scores_of(model, bench.x_NF[seen], bench.y_N[seen], kind=bench.kind, loss=bench.loss)
+        seen = bench.train.first(min(num_rows, SCORED_TRAIN_ROWS))
+        train_N = scores_of(model, *seen, kind=bench.kind, loss=bench.loss)
         scores_N = scores_of(
             model,
             bench.validation_x_NF,
