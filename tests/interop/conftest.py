@@ -16,7 +16,7 @@ from sklearn.datasets import load_digits
 import goodfit
 from goodfit.data.sources import read_new
 from goodfit.engine import harness
-from goodfit.evidence import references
+from goodfit.evidence import bench
 from goodfit.store.folder import save
 
 QUICK = {"max_trainings": 2, "num_seeds": 1, "epochs": 4}
@@ -25,7 +25,7 @@ ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONIOENCODING": "utf-8"
 
 def quick_examination(patch):
     """Spend less on what stands around a training; nothing here depends on how good references are."""
-    patch.setattr(references, "BOOSTING_ROUNDS", 2)
+    patch.setattr(bench, "BOOSTING_ROUNDS", 2)
     patch.setattr(harness, "ONE_BATCH_STEPS", 2)
 
 

@@ -16,16 +16,15 @@ from goodfit.engine.plan import Plan
 from goodfit.evidence.arms import TrainedArm
 from goodfit.evidence.statistics import mean_interval
 from goodfit.procedure.case import Case
+from goodfit.procedure.costs import MOST_OF_TIME
 from goodfit.procedure.lengths import with_epochs
 from goodfit.rules.schedules import Constant
 
 MOST_MEMBERS = 16
 """Of a vote, where there is time; each member then misses a smaller fold, too."""
 PACE_SECONDS = 0.2
-MOST_OF_TIME = 0.85
-"""Share of the time left that the final training plans to use; a measured pace is not a promise."""
 TO_THE_END = 1.3
-"""The same at a constant rate where weights may go back: the deadline may end the training anywhere."""
+"""Share of the time left that is planned for, in place of the usual one, at a constant rate where weights may go back: the deadline may end the training anywhere."""
 TELLING_ROWS = 1000
 """Rows that a network has to watch for its loss to tell overtraining from chance."""
 SHORTEST = 0.7
@@ -159,8 +158,7 @@ def _in_time(plan: Plan, case: Case, count: int, *, falls_back: bool) -> tuple[P
     goes_back = falls_back or plan.patience is not None
     # then a training is as good as it was at its best, whenever it is ended
     may_end_anywhere = goes_back and plan.schedule == Constant() and not plan.tail_averaging
-    if plan.ensemble:
-        share = 1.0 if may_end_anywhere else MOST_OF_TIME
-        count = max(count, min(MOST_MEMBERS, int(count * int(share * possible) / plan.epochs)))
     epochs = int((TO_THE_END if may_end_anywhere else MOST_OF_TIME) * possible)
+    if plan.ensemble:
+        count = max(count, min(MOST_MEMBERS, int(count * epochs / plan.epochs)))
     return with_epochs(plan, max(1, min(plan.epochs, epochs))), count
