@@ -1,6 +1,6 @@
 """Measure a stack on rows it learns from and rows it is watched on, in evaluation mode.
 
-Letters: K candidates, M of them that are chosen, N rows, O outputs.
+Letters: K candidates, M of them that are chosen, L of these at a time, N rows, O outputs.
 """
 
 from __future__ import annotations
@@ -150,15 +150,17 @@ class Evaluation:
 
     def _completed(self, look: Look, rows_KN: Tensor, index_M: Tensor) -> tuple[Tensor, Tensor]:
         """Predictions and scores of rows of which a point of the curves has seen the first."""
-        seen = look.of(index_M)
-        further_KN = rows_KN[:, seen.score_KN.shape[1] :]
+        seen, num_seen = look.of(index_M), look.score_KN.shape[1]
+        further_KN, predicted_MNO = rows_KN[:, num_seen:], seen.predicted_KNO
         if self._loss.scoring is None and not further_KN.shape[1]:
-            return seen.predicted_KNO, seen.score_KN
-        predicted_MNO = seen.predicted_KNO
+            return predicted_MNO, seen.score_KN
         if further_KN.shape[1]:
-            scores_MON = self._scores(further_KN)[index_M]
-            further = [self._loss.predict(scores_MON[own].transpose(1, 2)) for own in _pieces(scores_MON)]
-            predicted_MNO = torch.cat([predicted_MNO, torch.cat(further)], dim=1)
+            scores_KON, shape = self._scores(further_KN), predicted_MNO.shape
+            predicted_MNO = predicted_MNO.new_empty(shape[0], rows_KN.shape[1], *shape[2:])
+            predicted_MNO[:, :num_seen] = seen.predicted_KNO
+            for own in _pieces(len(index_M), scores_KON):
+                scores_LON = scores_KON[index_M[own]]
+                predicted_MNO[own, num_seen:] = self._loss.predict(scores_LON.transpose(1, 2))
         rows_MN = rows_KN[index_M]
         y_MN, weight_MN = self._pool.targets(rows_MN), self._pool.weights(rows_MN)
         # a curve needs the metric of all rows, a trial that of each
@@ -176,7 +178,7 @@ class Evaluation:
         scores_KON, y_KN = self._scores(rows_KN), self._pool.targets(rows_KN)
         weight_KN = self._pool.weights(rows_KN)
         predicted, loss, score = [], [], []
-        for own in _pieces(scores_KON):
+        for own in _pieces(len(scores_KON), scores_KON):
             scores_KNO = scores_KON[own].transpose(1, 2)
             predicted.append(self._loss.predict(scores_KNO))
             loss.append(self._loss.rows(scores_KNO, y_KN[own]))
@@ -196,10 +198,10 @@ class Evaluation:
         return torch.cat(seen, dim=2)
 
 
-def _pieces(scores_KON: Tensor) -> Iterator[slice]:
+def _pieces(num_candidates: int, scores_KON: Tensor) -> Iterator[slice]:
     """Take all rows of a few candidates at a time: class weights are relative to all rows of a mean."""
     near = NEAR * times_at_once(scores_KON.device)
-    return row_chunks(len(scores_KON), floats_per_row=scores_KON[0].numel(), near=near, fewest=1)
+    return row_chunks(num_candidates, floats_per_row=scores_KON[0].numel(), near=near, fewest=1)
 
 
 def _spread(rows_KN: Tensor, most: int) -> Tensor:
