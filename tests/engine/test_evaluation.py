@@ -8,6 +8,7 @@ import torch
 from tests.engine.conftest import make_plan, make_split
 
 from goodfit.engine import evaluation
+from goodfit.engine import pool as pool_of_rows
 from goodfit.engine.backend import row_chunks
 from goodfit.engine.candidate import Candidate
 from goodfit.engine.construction import build_backend, build_module
@@ -71,18 +72,25 @@ def test_rows_in_small_pieces_measure_the_same(loss, monkeypatch):
 
 
 @pytest.mark.parametrize("limit", [10, 24, 100])
-def test_the_last_point_of_a_curve_is_not_computed_again(limit, monkeypatch):
+@pytest.mark.parametrize("task", ["classes", "numbers"])
+def test_rows_of_the_last_point_of_a_curve_are_not_computed_again(limit, task, monkeypatch):
     monkeypatch.setattr(evaluation, "CURVE_ROWS", limit)
-    looking, _, pool = evaluation_of(make_split(), make_plan().loss)
+    monkeypatch.setattr(pool_of_rows, "SAMPLED_ROWS", 2 * limit)
+    loss = make_plan().loss if task == "classes" else Loss(name="squared", kind="numbers", num_outputs=1)
+    looking, _, pool = evaluation_of(make_split(numbers=task == "numbers"), loss)
     measured, asked = looking.measure(), []
     with torch.no_grad():
-        anew = looking._look(pool.watch_KN)
-    look = looking._look
-    monkeypatch.setattr(looking, "_look", lambda rows_KN: asked.append(rows_KN.shape[1]) or look(rows_KN))
+        judged, watched = looking._look(pool.judged_KN()), looking._look(pool.watch_KN)
+    scores = looking._scores
+    monkeypatch.setattr(looking, "_scores", lambda rows_KN: asked.append(rows_KN.shape[1]) or scores(rows_KN))
     final = looking.final(measured, torch.tensor([1]))
-    assert asked == ([24] if limit < 24 else [])  # rows beyond the curve have not been seen
-    assert np.array_equal(final.predicted_MNO, anew.predicted_KNO[1:].numpy())
-    assert np.array_equal(final.validation_scores_MN, anew.score_KN[1:].numpy())
+    assert asked == [left for left in (48 - 2 * limit, 24 - limit) if left > 0]
+    for predicted, row_scores, whole in (
+        (final.predicted_train_MNO, final.train_scores_MN, judged),
+        (final.predicted_MNO, final.validation_scores_MN, watched),
+    ):
+        np.testing.assert_allclose(predicted, whole.predicted_KNO[1:].numpy(), rtol=1e-12)
+        np.testing.assert_allclose(row_scores, whole.score_KN[1:].numpy(), rtol=1e-12, atol=1e-12)
 
 
 def test_pieces_cover_all_rows_within_the_limit():

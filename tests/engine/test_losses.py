@@ -42,6 +42,21 @@ def assert_rows(found_KN, expected_KN):
     np.testing.assert_allclose(found_KN, expected_KN, rtol=1e-12, atol=1e-14)
 
 
+@pytest.mark.parametrize("num_candidates", [1, K])
+@pytest.mark.parametrize("smoothing_K", [None, SMOOTHING_K], ids=["plain", "smoothed"])
+@pytest.mark.parametrize("weights", [(), (0.2, 1.0, 5.0, 0.0)], ids=["even", "weighted"])
+@pytest.mark.parametrize("name", ["cross-entropy", "squared"])
+def test_means_are_the_means_of_the_rows_and_so_are_their_slopes(name, weights, smoothing_K, num_candidates):
+    loss, y_KN = loss_of(name, class_weights=weights), torch.from_numpy(CLASSES_KN[:num_candidates])
+    scores_KNO = torch.from_numpy(SCORES_KNO[:num_candidates]).requires_grad_()
+    smoothing_K1 = None if smoothing_K is None else torch.from_numpy(smoothing_K[-num_candidates:, None])
+    found_K = loss.means(scores_KNO, y_KN, smoothing_K1=smoothing_K1)
+    expected_K = loss.rows(scores_KNO, y_KN, smoothing_K1=smoothing_K1).mean(-1)
+    torch.testing.assert_close(found_K, expected_K, rtol=1e-12, atol=0)
+    slopes = [torch.autograd.grad(mean_K.sum(), scores_KNO)[0] for mean_K in (found_K, expected_K)]
+    torch.testing.assert_close(*slopes, rtol=1e-12, atol=1e-15)
+
+
 class TestRows:
     @pytest.mark.parametrize("smoothing_K", [None, SMOOTHING_K], ids=["plain", "smoothed"])
     def test_cross_entropy_is_the_target_times_the_negative_log_of_the_softmax(self, smoothing_K):

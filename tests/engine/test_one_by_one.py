@@ -260,6 +260,23 @@ class TestGiven:
         for one, other in zip(once, again, strict=True):
             assert_same(one, other, rtol=1e-12)
 
+    def test_modules_are_told_their_mode_when_it_changes_and_only_then(self):
+        told = []
+
+        class Listening(Half):
+            def train(self, mode=True):
+                told.append(mode)
+                return super().train(mode)
+
+        backend, batch = OneByOne([Listening(5, 3)]), Batch(x=torch.randn(4, 5), codes=None, shared=True)
+        loss, y_1N = make_plan().loss, torch.zeros(1, 4, dtype=torch.long)
+        for dropout in (None, no_dropout(1), no_dropout(1), None, None):
+            backend.loss_gradients(batch, y_1N, loss=loss, dropout=dropout)
+            backend.scores(batch, dropout=dropout)
+        backend.keep(torch.tensor([0]))
+        backend.scores(batch, dropout=no_dropout(1))
+        assert told == [False, True, False, True]
+
     def test_a_parameter_that_nothing_depends_on_has_gradient_zero(self):
         class Forgetful(Half):
             def forward(self, x):

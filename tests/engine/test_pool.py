@@ -99,6 +99,17 @@ def test_a_large_one_is_scored_on_a_sample_that_never_changes():
     assert torch.equal(sample_N, again.sample_KN()[0])
 
 
+def test_rows_that_are_judged_are_those_of_the_curve_and_others():
+    pool = Pool(make_split(SAMPLED_ROWS + 500, 10), population((0, 3), (1, 3)))
+    num_learn = pool.learn_KN.shape[1]
+    assert num_learn < SAMPLED_ROWS
+    assert torch.equal(pool.judged_KN(), pool.sample_KN())
+    pool = Pool(make_split(SAMPLED_ROWS + 500, 10), population(None, None))
+    judged_KN = pool.judged_KN()
+    assert torch.equal(judged_KN[:, :SAMPLED_ROWS], pool.sample_KN())
+    assert judged_KN[1].sort().values.tolist() == list(range(SAMPLED_ROWS + 500))
+
+
 def test_those_who_stay_keep_their_rows():
     pool = Pool(make_split(), population((0, 4), (1, 4), (2, 4)))
     learn_KN, watch_KN, sample_KN = pool.learn_KN, pool.watch_KN, pool.sample_KN()

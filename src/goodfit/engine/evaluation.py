@@ -1,11 +1,12 @@
 """Measure a stack on rows it learns from and rows it is watched on, in evaluation mode.
 
-Letters: K candidates, M of them that are chosen, N rows, O outputs.
+Letters: K candidates, M of them that are chosen, L of these at a time, N rows, O outputs.
 """
 
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Iterator
 
 import numpy as np
 import torch
@@ -130,34 +131,40 @@ class Evaluation:
         """Score every watched row and many training rows of some candidates.
 
         Args:
-            seen: A point of the curves at the very weights that the stack has now. It is not computed again,
-                unless there are more rows than a curve looks at.
+            seen: A whole point of the curves at the very weights that the stack has now. Its rows are not
+                computed again.
             index_M: Who they are.
         """
-        train, watched, judged_KN = seen.train, seen.watched, self._pool.judged_KN()
-        if judged_KN.shape[1] > train.score_KN.shape[1]:
-            train = self._look(judged_KN)
-        if self._pool.watch_KN.shape[1] > CURVE_ROWS:
-            watched = self._look(self._pool.watch_KN)
-        train, watched = train.of(index_M), watched.of(index_M)
-        train_y_MN = self._pool.y_N[judged_KN[index_M]]
+        judged_KN, watch_KN = self._pool.judged_KN(), self._pool.watch_KN
         weight_MN = self._pool.weights(judged_KN[index_M])
-        if self._loss.scoring is not None:  # a curve needs the metric of all rows, a trial that of each
-            watched_y_MN = self._pool.targets(self._pool.watch_KN[index_M])
-            watched = self._by_row(watched, watched_y_MN)
-            train = self._by_row(train, train_y_MN)
+        predicted_train_MNO, train_scores_MN = self._completed(seen.train, judged_KN, index_M)
+        predicted_MNO, validation_scores_MN = self._completed(seen.watched, watch_KN, index_M)
         return Final(
-            predicted_MNO=watched.predicted_KNO.cpu().numpy(),
-            predicted_train_MNO=train.predicted_KNO.cpu().numpy(),
-            train_y_MN=train_y_MN.cpu().numpy(),
+            predicted_MNO=predicted_MNO.cpu().numpy(),
+            predicted_train_MNO=predicted_train_MNO.cpu().numpy(),
+            train_y_MN=self._pool.y_N[judged_KN[index_M]].cpu().numpy(),
             train_weight_MN=None if weight_MN is None else weight_MN.cpu().numpy(),
-            train_scores_MN=train.score_KN.cpu().numpy(),
-            validation_scores_MN=watched.score_KN.cpu().numpy(),
+            train_scores_MN=train_scores_MN.cpu().numpy(),
+            validation_scores_MN=validation_scores_MN.cpu().numpy(),
         )
 
-    def _by_row(self, look: Look, y_MN: Tensor) -> Look:
-        score_MN = self._loss.score(look.predicted_KNO, y_MN, by_row=True)
-        return dataclasses.replace(look, score_KN=score_MN)
+    def _completed(self, look: Look, rows_KN: Tensor, index_M: Tensor) -> tuple[Tensor, Tensor]:
+        """Predictions and scores of rows of which a point of the curves has seen the first."""
+        seen, num_seen = look.of(index_M), look.score_KN.shape[1]
+        further_KN, predicted_MNO = rows_KN[:, num_seen:], seen.predicted_KNO
+        if self._loss.scoring is None and not further_KN.shape[1]:
+            return predicted_MNO, seen.score_KN
+        if further_KN.shape[1]:
+            scores_KON, shape = self._scores(further_KN), predicted_MNO.shape
+            predicted_MNO = predicted_MNO.new_empty(shape[0], rows_KN.shape[1], *shape[2:])
+            predicted_MNO[:, :num_seen] = seen.predicted_KNO
+            for own in _pieces(len(index_M), scores_KON):
+                scores_LON = scores_KON[index_M[own]]
+                predicted_MNO[own, num_seen:] = self._loss.predict(scores_LON.transpose(1, 2))
+        rows_MN = rows_KN[index_M]
+        y_MN, weight_MN = self._pool.targets(rows_MN), self._pool.weights(rows_MN)
+        # a curve needs the metric of all rows, a trial that of each
+        return predicted_MNO, self._loss.score(predicted_MNO, y_MN, weight=weight_MN, by_row=True)
 
     def probe_rows(self, num_rows: int) -> tuple[Batch, Tensor]:
         """Gather a few training rows for looking inside, with their targets."""
@@ -171,9 +178,7 @@ class Evaluation:
         scores_KON, y_KN = self._scores(rows_KN), self._pool.targets(rows_KN)
         weight_KN = self._pool.weights(rows_KN)
         predicted, loss, score = [], [], []
-        # all rows of a few candidates: class weights are relative to all rows of a mean
-        near = NEAR * times_at_once(scores_KON.device)
-        for own in row_chunks(len(scores_KON), floats_per_row=scores_KON[0].numel(), near=near, fewest=1):
+        for own in _pieces(len(scores_KON), scores_KON):
             scores_KNO = scores_KON[own].transpose(1, 2)
             predicted.append(self._loss.predict(scores_KNO))
             loss.append(self._loss.rows(scores_KNO, y_KN[own]))
@@ -191,6 +196,12 @@ class Evaluation:
         chunks = row_chunks(num_rows, floats_per_row=width)
         seen = [self._backend.scores(self._gather(rows_KN[:, rows])).transpose(1, 2) for rows in chunks]
         return torch.cat(seen, dim=2)
+
+
+def _pieces(num_candidates: int, scores_KON: Tensor) -> Iterator[slice]:
+    """Take all rows of a few candidates at a time: class weights are relative to all rows of a mean."""
+    near = NEAR * times_at_once(scores_KON.device)
+    return row_chunks(num_candidates, floats_per_row=scores_KON[0].numel(), near=near, fewest=1)
 
 
 def _spread(rows_KN: Tensor, most: int) -> Tensor:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import inspect
+import itertools
 from collections.abc import Callable, Sequence
 
 import torch
@@ -37,6 +39,7 @@ class OneByOne(Backend):
         self._modules = list(modules)
         self._takes_codes = _takes_codes(modules[0])
         self._has_drawn = False
+        self._is_training: bool | None = None
         for part in (part for module in modules for part in module.modules()):
             if isinstance(part, Convolution):
                 part.puts_channels_last = True
@@ -57,14 +60,21 @@ class OneByOne(Backend):
         self.flat_KP = self.flat_KP.contiguous()
         self._grad_KP = torch.empty_like(self.flat_KP)
         self._copies: dict[torch.dtype, list[tuple[Tensor, Tensor]]] = {}
+        # found once: to go through the parts of a module takes as long as a layer of it
+        self._trainable = [_trainable(module) for module in self._modules]
+        self._followed: list[_Followed] = []
         for k, module in enumerate(self._modules):
             rows = views(self.flat_KP[k], self.layout)
             for name, parameter in module.named_parameters():
                 parameter.data = self._held(rows[name] if name in rows else self.buffers[name][k])
             for name, _ in list(module.named_buffers()):
                 owner, _, last = name.rpartition(".")
-                module.get_submodule(owner)._buffers[last] = self._held(self.buffers[name][k])
-        self._own_buffers = [dict(module.named_buffers()) for module in self._modules]
+                row = self.buffers[name][k]
+                followed = _Followed(
+                    owner=module.get_submodule(owner), name=last, held=self._held(row), row=row
+                )
+                followed.hand_over()
+                self._followed.append(followed)
 
     def _held(self, row: Tensor) -> Tensor:
         """Give what a module is to hold of a row of the flat buffers."""
@@ -100,15 +110,15 @@ class OneByOne(Backend):
         The graph of one network stays in the cache where those of all would not.
         """
         self._bring()
+        self._turn(is_training=dropout is not None)
         seeds = None if dropout is None else dropout.hidden_streams.next_seeds()
         y_KN = y_KN.expand(self.num_candidates, *y_KN.shape[1:])
-        for k, module in enumerate(self._modules):
-            module.train(dropout is not None)
+        for k, parameters in enumerate(self._trainable):
             own = slice(k, k + 1)
             scores_1NO = self._scores_of(k, batch, None if seeds is None else seeds[k]).unsqueeze(0)
             smoothing = None if smoothing_K1 is None else smoothing_K1[own]
-            loss_1 = loss.rows(scores_1NO, y_KN[own], smoothing_K1=smoothing).mean(-1)
-            found = gradients_of(loss_1, _trainable(module), num_candidates=1)
+            loss_1 = loss.means(scores_1NO, y_KN[own], smoothing_K1=smoothing)
+            found = gradients_of(loss_1, parameters, num_candidates=1)
             torch.cat([g.flatten() for g in found], out=self._grad_KP[k])
         self._follow()
         return self._grad_KP
@@ -116,17 +126,12 @@ class OneByOne(Backend):
     @torch.no_grad()
     def _follow(self) -> None:
         """Take over buffers that a forward pass has changed elsewhere, once no graph needs the old ones."""
-        for k, module in enumerate(self._modules):
-            for name, buffer in list(module.named_buffers()):
-                own = self.buffers[name][k]
-                if buffer.data_ptr() != own.data_ptr():
-                    own.copy_(buffer)
-                    owner, _, last = name.rpartition(".")
-                    module.get_submodule(owner)._buffers[last] = self._own_buffers[k][name]
+        for followed in self._followed:
+            followed.take_over()
 
     def gradients(self, loss_K: Tensor) -> Tensor:
         """Differentiate as :meth:`Backend.gradients` says, one module's loss after the other."""
-        parameters = [p for module in self._modules for p in _trainable(module)]
+        parameters = list(itertools.chain(*self._trainable))
         found = gradients_of(loss_K, parameters, num_candidates=self.num_candidates)
         return torch.cat([g.flatten() for g in found]).view_as(self.flat_KP)
 
@@ -135,11 +140,11 @@ class OneByOne(Backend):
     ) -> Tensor:
         """Compute raw scores as :meth:`Backend.scores` says."""
         self._bring()
+        self._turn(is_training=dropout is not None)
         seen: list[list[tuple[str, str, Tensor]]] = []
         outputs = []
         seeds = None if dropout is None else dropout.hidden_streams.next_seeds()
         for k, module in enumerate(self._modules):
-            module.train(dropout is not None)
             activations: list[tuple[str, str, Tensor]] = []
             hooks = _listen(module, activations) if watcher is not None else []
             outputs.append(self._scores_of(k, batch, None if seeds is None else seeds[k]))
@@ -151,6 +156,13 @@ class OneByOne(Backend):
                 watcher(layer[0][0], layer[0][1], torch.stack([activation for _, _, activation in layer]))
         return torch.stack(outputs)
 
+    def _turn(self, *, is_training: bool) -> None:
+        """Put the modules into a mode, unless they are in it."""
+        if is_training is not self._is_training:
+            for module in self._modules:
+                module.train(is_training)
+            self._is_training = is_training
+
     def _scores_of(self, k: int, batch: Batch, seed: int | None) -> Tensor:
         x, codes = batch.of(k)
         module = self._modules[k]
@@ -161,6 +173,27 @@ class OneByOne(Backend):
             scores: Tensor = module(x, codes) if self._takes_codes else module(x)
             self._has_drawn = self._has_drawn or stream.has_moved
         return scores
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
+class _Followed:
+    """A buffer of a module, what the module is to hold of it, and its row in the stack."""
+
+    owner: nn.Module
+    name: str
+    held: Tensor
+    row: Tensor
+
+    def hand_over(self) -> None:
+        """Let the module hold what it is to hold."""
+        self.owner._buffers[self.name] = self.held
+
+    def take_over(self) -> None:
+        """Copy what a forward pass has put in its place."""
+        buffer = self.owner._buffers[self.name]
+        if buffer is not None and buffer.data_ptr() != self.row.data_ptr():
+            self.row.copy_(buffer)
+            self.hand_over()
 
 
 def _trainable(module: nn.Module) -> list[nn.Parameter]:

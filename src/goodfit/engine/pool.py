@@ -71,7 +71,7 @@ class Pool:
         num_learn = self.learn_KN.shape[1]
         chosen = torch.from_numpy(generator.permutation(num_learn)).to(device)
         self._sample_N = chosen[:SAMPLED_ROWS].sort().values
-        self._judged_N = chosen[:JUDGED_ROWS].sort().values
+        self._further_N = chosen[SAMPLED_ROWS:JUDGED_ROWS].sort().values
         self._room = Workspace(self._parts[0].x)
 
     def rows_of_epoch(self, order_KN: Tensor, start_K: Tensor | None = None) -> Tensor:
@@ -98,8 +98,8 @@ class Pool:
         return self._learnt_KN(self._sample_N)
 
     def judged_KN(self) -> Tensor:
-        """Row numbers of the training rows on which each candidate is scored at its end."""
-        return self._learnt_KN(self._judged_N)
+        """Row numbers of the training rows that score each candidate at its end, the sampled ones first."""
+        return self._learnt_KN(torch.cat([self._sample_N, self._further_N]))
 
     def _learnt_KN(self, places_N: Tensor) -> Tensor:
         if self.same_rows:

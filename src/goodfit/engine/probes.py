@@ -136,12 +136,15 @@ def _activation_measures(kind: str | None, a_KNU: Tensor | None, *, like_K: Tens
     if a_KNU is None:
         unknown_K = torch.full_like(like_K, torch.nan)
         return dict.fromkeys(MEASURES[3:], unknown_K)
-    is_zero = a_KNU == 0
+    num_rows = a_KNU.shape[1]
+    mean_KU, num_zeros_KU = a_KNU.mean(1), (a_KNU == 0).sum(1)
+    # not torch.std and torch.all, which take twenty and ten times as long over rows
+    variance_KU = (a_KNU - mean_KU.unsqueeze(1)).square_().mean(1)
     return {
-        "output_mean": a_KNU.mean((1, 2)),
-        "output_std": a_KNU.std(1, unbiased=False).mean(1),
-        "zero_share": is_zero.float().mean((1, 2)),
-        "dead_share": is_zero.all(1).float().mean(1),
+        "output_mean": mean_KU.mean(1),
+        "output_std": variance_KU.sqrt_().mean(1),
+        "zero_share": num_zeros_KU.float().mean(1) / num_rows,
+        "dead_share": (num_zeros_KU == num_rows).float().mean(1),
         "saturated_share": _saturated_share(kind, a_KNU),
     }
 
