@@ -17,6 +17,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from pathlib import Path
+from typing import cast
 
 import torch
 from loky import get_reusable_executor
@@ -199,7 +200,8 @@ def _train_elsewhere(path: str, candidates: list[Candidate], choice: Choice, unt
     if path not in _mapped:
         _mapped.clear()
         _mapped[path] = _map(path)
-    return Stack(candidates, _mapped[path], choice).run(deadline=until, progress=lambda fraction: None)
+    rows = cast("Split", _mapped[path])  # as much of one as a stack asks for
+    return Stack(candidates, rows, choice).run(deadline=until, progress=lambda fraction: None)
 
 
 @contextlib.contextmanager

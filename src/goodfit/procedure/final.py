@@ -24,7 +24,7 @@ MOST_MEMBERS = 16
 """Of a vote, where there is time; each member then misses a smaller fold, too."""
 PACE_SECONDS = 0.2
 TO_THE_END = 1.3
-"""Share of the time left that is planned for, in place of the usual one, at a constant rate where weights may go back: the deadline may end the training anywhere."""
+"""The same at a constant rate where weights may go back: the deadline may end the training anywhere."""
 TELLING_ROWS = 1000
 """Rows that a network has to watch for its loss to tell overtraining from chance."""
 SHORTEST = 0.7
