@@ -19,8 +19,8 @@ def held():
         return sum(1024 * int(line.split()[1]) for line in lines if line.startswith("Anonymous:"))
 
 def run(num_rows):
-    stream = np.random.default_rng(0)
-    drawn_ND = stream.{drawn}(size=(num_rows, 400)){more}
+    stream, shape = np.random.default_rng(0), (num_rows, 400)
+    drawn_ND = {drawn}
     split = load(drawn_ND, stream.integers(2, size=num_rows))
     del drawn_ND
     with hired(split, count=1):
@@ -36,12 +36,15 @@ print((second - first) / (4 * 40_000 * 400))
 @pytest.mark.long
 @pytest.mark.skipif(not Path("/proc/self/smaps_rollup").exists(), reason="memory is read from /proc")
 @pytest.mark.parametrize(
-    ("drawn", "more", "most"),
-    [("normal", ".astype(np.float32)", 1.4), ("integers", ".astype(np.uint8)", 0.6)],
+    ("drawn", "most"),
+    [
+        ("stream.normal(size=shape).astype(np.float32)", 1.4),
+        ("stream.integers(256, size=shape).astype(np.uint8)", 0.6),
+    ],
     ids=["numbers", "bytes"],
 )
-def test_the_data_lies_in_memory_once_beside_the_file_of_all_processes(drawn, more, most):
+def test_the_data_lies_in_memory_once_beside_the_file_of_all_processes(drawn, most):
     """Once as read, and there are a sample for a reference and what allocators keep; bytes take a quarter."""
-    text = MEASURED.format(drawn=drawn, more=more).replace("integers(size", "integers(256, size")
+    text = MEASURED.format(drawn=drawn)
     done = subprocess.run([sys.executable, "-c", text], check=True, capture_output=True, text=True)
     assert float(done.stdout) < most
