@@ -169,9 +169,10 @@ class Evaluation:
     def probe_rows(self, num_rows: int) -> tuple[Batch, Tensor]:
         """Gather a few training rows for looking inside, with their targets."""
         rows_KN = self._pool.sample_KN()[:, :num_rows]
-        return self._gather(rows_KN), self._pool.y_N[rows_KN]
+        return self.batch(rows_KN), self._pool.y_N[rows_KN]
 
-    def _gather(self, rows_KN: Tensor) -> Batch:
+    def batch(self, rows_KN: Tensor) -> Batch:
+        """Gather rows, once for all candidates where these share them."""
         return self._pool.shared(rows_KN[0]) if self._pool.same_rows else self._pool.batch(rows_KN)
 
     def _look(self, rows_KN: Tensor) -> Look:
@@ -194,7 +195,7 @@ class Evaluation:
         # as if rows were narrower, where more of them are computed at once
         width = max(1, num_candidates * self._backend.widest // times_at_once(rows_KN.device))
         chunks = row_chunks(num_rows, floats_per_row=width)
-        seen = [self._backend.scores(self._gather(rows_KN[:, rows])).transpose(1, 2) for rows in chunks]
+        seen = [self._backend.scores(self.batch(rows_KN[:, rows])).transpose(1, 2) for rows in chunks]
         return torch.cat(seen, dim=2)
 
 

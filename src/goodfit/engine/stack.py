@@ -29,6 +29,7 @@ from goodfit.engine.pool import Pool
 from goodfit.engine.population import check_stack
 from goodfit.engine.probes import PROBE_ROWS, Probes
 from goodfit.engine.reliability import reliability
+from goodfit.engine.settling import needs_settling, pieces, settle
 from goodfit.engine.steps import Parts, Rates, is_recorded, steps_of
 from goodfit.engine.tabled import TabledDescent
 from goodfit.engine.variation import Variation
@@ -236,7 +237,8 @@ class Stack:
         if not places:
             return
         with self._showing(*self._handed_over()), uncollected():
-            final = self._evaluation.final(self._seen_of_handed_over(), torch.tensor(places))
+            seen = self._settled() or self._seen_of_handed_over()
+            final = self._evaluation.final(seen, torch.tensor(places))
             for row, place in enumerate(places):
                 k = self._members[place]
                 history = self._history(k, ending)
@@ -255,6 +257,16 @@ class Stack:
                     train_scores_N=final.train_scores_MN[row],
                     validation_scores_N=final.validation_scores_MN[row],
                 )
+
+    def _settled(self) -> Measured | None:
+        """Settle the statistics of who hands over now; ``None`` if nobody needs that."""
+        needs_K = torch.tensor([needs_settling(self._candidates[k].plan) for k in self._members])
+        if not needs_K.any():
+            return None
+        pieces_KN = pieces(self._pool.judged_KN())
+        batches = (self._evaluation.batch(rows_KN) for rows_KN in pieces_KN)
+        settle(self._backend, batches, needs_K=needs_K, streams=self._streams["hidden dropout"])
+        return self._evaluation.measure()
 
     def _handed_over(self) -> tuple[Tensor, dict[str, Tensor]]:
         """What each candidate hands over: its best weights if it goes back to them, else its last ones."""
