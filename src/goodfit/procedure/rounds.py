@@ -177,7 +177,7 @@ class Rounds:
             # other doses than the usual ones wait where trials can still be made longer
             waits = question == "training" and self._longer_epochs()
             for rank in ranks[:1] if waits else ranks:
-                if tried or self.round > 1:  # the first trial is that of wholes, which repair most
+                if not any(remedy.parts for remedy in remedies):  # wholes come first, and repair most
                     self.costs.keep_for_final(self.arm, shortening=self.shortening)
                 wanted = [t for t in rank if self.lessons.leave_open(t)]
                 chosen, seconds = self.costs.affordable(wanted, self.arm)
