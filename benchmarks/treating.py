@@ -57,10 +57,10 @@ def treat(patient: Patient, *, trainings: float) -> dict[str, Any]:
         patient: The patient.
         trainings: What every method may take, over one training of the plan as it is.
     """
-    unchanged_N, one_training = _beside(patient.plan, patient.split, patient)
+    unchanged_N, one_training = beside(patient.plan, patient.split, patient)
     scores = {"unchanged": unchanged_N}
     if patient.healthy is not None:
-        scores["healthy"], _ = _beside(patient.healthy, patient.healthy_split or patient.split, patient)
+        scores["healthy"], _ = beside(patient.healthy, patient.healthy_split or patient.split, patient)
     seconds = max(trainings * one_training, LEAST_SECONDS)
     told: dict[str, dict[str, Any]] = {}
     for name in methods():
@@ -69,12 +69,12 @@ def treat(patient: Patient, *, trainings: float) -> dict[str, Any]:
             scores[name], about = _recipe(patient, seconds, unchanged_N)
         else:
             found = SEARCHES[name](patient.plan, patient.split, seconds=seconds, seed=patient.seed)
-            scores[name], about = _held_out(found, patient.split, patient), {"tried": found.tried}
+            scores[name], about = held_out(found, patient.split, patient), {"tried": found.tried}
         ratio = about.pop("ratio", time.monotonic() - start) / one_training
         told[name] = {
             "score": round(float(scores[name].mean()), 4),
             "repaired": _is_repaired(scores, name),
-            "harmed": bool(_difference(unchanged_N, scores[name])[1] < 0),
+            "harmed": bool(difference(unchanged_N, scores[name])[1] < 0),
             "time ratio": round(ratio, 2),
             **about,
         }
@@ -90,14 +90,14 @@ def treat(patient: Patient, *, trainings: float) -> dict[str, Any]:
     }
 
 
-def _beside(plan: Plan, split: Split, patient: Patient) -> tuple[np.ndarray, float]:
+def beside(plan: Plan, split: Split, patient: Patient) -> tuple[np.ndarray, float]:
     """Mean score of each held-out row over a few networks of a plan, and the seconds of the fastest."""
     scores, seconds = [], []
     for seed in SEEDS_BESIDE:
         start = time.monotonic()
         found = train(plan, split, seed=seed)
         seconds.append(time.monotonic() - start)
-        scores.append(_held_out(found, split, patient))
+        scores.append(held_out(found, split, patient))
     return np.mean(scores, axis=0), min(seconds)
 
 
@@ -124,7 +124,7 @@ def _recipe(patient: Patient, seconds: float, unchanged_N: np.ndarray) -> tuple[
     }
 
 
-def _held_out(found: Found, split: Split, patient: Patient) -> np.ndarray:
+def held_out(found: Found, split: Split, patient: Patient) -> np.ndarray:
     rows = split.open_test(found.plan.inputs)[found.plan.inputs]
     return _scores(predicted_by(found.module, found.plan, rows), rows, patient)
 
@@ -137,16 +137,16 @@ def _scores(predicted_NO: Tensor, rows: Rows, patient: Patient) -> np.ndarray:
 
 def _is_sick(scores: dict[str, np.ndarray]) -> bool:
     """Whether the healthy plan is better beyond chance; without one known, the source's word counts."""
-    return "healthy" not in scores or bool(_difference(scores["unchanged"], scores["healthy"])[0] > 0)
+    return "healthy" not in scores or bool(difference(scores["unchanged"], scores["healthy"])[0] > 0)
 
 
 def _is_repaired(scores: dict[str, np.ndarray], name: str) -> bool:
-    is_better = _difference(scores["unchanged"], scores[name])[0] > 0
-    is_at_par = "healthy" not in scores or _difference(scores["healthy"], scores[name])[1] >= 0
+    is_better = difference(scores["unchanged"], scores[name])[0] > 0
+    is_at_par = "healthy" not in scores or difference(scores["healthy"], scores[name])[1] >= 0
     return bool(is_better and is_at_par)
 
 
-def _difference(before_N: np.ndarray, after_N: np.ndarray) -> tuple[float, float]:
+def difference(before_N: np.ndarray, after_N: np.ndarray) -> tuple[float, float]:
     """Ends of the interval of after minus before, over rows."""
     effect, _ = paired_effect(before_N[None], after_N[None])
     return effect.low, effect.high

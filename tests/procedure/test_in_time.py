@@ -14,9 +14,9 @@ from goodfit.engine.contract import Contract
 from goodfit.evidence.heats import relative_cost
 from goodfit.nets.mlp import MLP
 from goodfit.procedure import course, final, opening
-from goodfit.procedure.budget import Budget
+from goodfit.procedure.budget import FINAL_SHARE, Budget
 from goodfit.procedure.case import Case
-from goodfit.procedure.costs import BESIDE_STEPS, LEAST_CORRECTION, MOST_CORRECTION, Costs
+from goodfit.procedure.costs import BESIDE_STEPS, LEAST_CORRECTION, MOST_CORRECTION, MOST_KEPT, Costs
 from goodfit.procedure.events import Noted, silence
 from goodfit.procedure.journal import Journal
 from goodfit.procedure.lengths import of_any_length
@@ -516,6 +516,40 @@ def test_where_time_is_short_wholes_are_tried_before_single_remedies(pace, tried
     list(patient._try_remedies("training"))
     assert tried[0]
     assert all(code.startswith("sound-") for code in tried[0])
+
+
+@pytest.mark.parametrize(
+    ("seconds", "took", "shortening", "share"),
+    [
+        pytest.param(7, 1.0, 1.0, FINAL_SHARE, id="the usual share is enough"),
+        # four epochs in 2 s, of which 85 % are planned, and 5 % of 7 s for the report
+        pytest.param(7, 2.0, 1.0, (2 / 0.85 + 0.35) / 7, id="more is kept for the epochs asked for"),
+        pytest.param(7, 1.0, 0.5, (2 / 0.85 + 0.35) / 7, id="trials have half of these epochs"),
+        pytest.param(7, 7.0, 1.0, MOST_KEPT, id="trials have their part in any case"),
+        pytest.param(60, 50.0, 1.0, FINAL_SHARE, id="time is not short"),
+    ],
+)
+def test_where_time_is_short_what_the_final_training_needs_is_kept(
+    monkeypatch, seconds, took, shortening, share
+):
+    monkeypatch.setattr("goodfit.procedure.costs.WORTH_MEASURING", 0.0)
+    patient, arm = costs(seconds), votes()
+    patient.know_first(arm, took=took)
+    patient.keep_for_final(arm, shortening=shortening)
+    assert patient.case.budget.final_share == pytest.approx(share)
+
+
+def test_only_what_comes_after_the_trial_of_wholes_leaves_time_to_the_final_training(pace, tried):
+    pace(1e-3)
+    patient = rounds(7, shortening=1.0, in_heats=False)
+    sick = dataclasses.replace(PLAN, network=MLP(widths=(8,), activation="sigmoid"), l2=1.0)
+    patient.arm = dataclasses.replace(patient.arm, plan=sick)
+    patient.costs.know_first(patient.arm, took=2.0)
+    trials = patient._try_remedies("training")
+    next(trials)
+    assert patient.costs.case.budget.final_share == FINAL_SHARE
+    next(trials, None)
+    assert patient.costs.case.budget.final_share > FINAL_SHARE
 
 
 def test_a_budget_is_short_below_eight_seconds_and_never_where_trainings_are_counted():

@@ -15,6 +15,7 @@ from goodfit.evidence.heats import relative_cost
 from goodfit.nets.mlp import MLP
 from goodfit.nets.network import Network
 from goodfit.procedure.case import Case
+from goodfit.procedure.final import MOST_OF_TIME
 from goodfit.recipe.remedy import Treatment
 
 PACE_SECONDS = 0.12
@@ -31,6 +32,8 @@ OTHER_STRUCTURE = 1.5
 ROUND_SHARE, ONLY_ROUND_SHARE = 0.6, 0.9
 """Share of the time left for trials that one round may plan to use; the next rounds need some too, but in a
 short time there is hardly a next one."""
+MOST_KEPT = 0.6
+"""Share of a short time that is kept for the final training at most."""
 LEAST_CORRECTION, MOST_CORRECTION = 0.3, 1.5
 """How far the last trial may correct the next one's estimate: early stopping and idle cores make trials
 cheaper than the pace of a few steps tells, but not every trial alike."""
@@ -113,6 +116,22 @@ class Costs:
         """Correct what comes next by what a trial took."""
         if estimate:
             self.correction = min(MOST_CORRECTION, max(LEAST_CORRECTION, taken / estimate))
+
+    def keep_for_final(self, arm: TrainedArm, *, shortening: float) -> None:
+        """Keep, where time is short, as much as the epochs that the plan asks for take.
+
+        Where nothing more helps, a plan that was trained for less would be handed back worse than it came.
+
+        Args:
+            arm: The plan so far, trained; the final training has as many seeds.
+            shortening: Epochs of a trial over the epochs that the plan asks for.
+        """
+        budget = self.case.budget
+        if not budget.is_short:
+            return
+        seconds = self.of_epoch(arm.plan, arm) * arm.plan.epochs / shortening / MOST_OF_TIME
+        closing = budget.started + budget.seconds - budget.final_deadline
+        budget.final_share = min(MOST_KEPT, max(budget.final_share, (seconds + closing) / budget.seconds))
 
     @property
     def _round_share(self) -> float:

@@ -168,6 +168,8 @@ class Rounds:
                 if self.decided_epochs:
                     return
             for rank in self._ranks(remedies, question):
+                if tried or self.round > 1:  # the first trial is that of wholes, which repair most
+                    self.costs.keep_for_final(self.arm, shortening=self.shortening)
                 wanted = [t for t in rank if self.lessons.leave_open(t)]
                 chosen, seconds = self.costs.affordable(wanted, self.arm)
                 if not chosen:
