@@ -6,6 +6,7 @@ Letters: N rows, O outputs.
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -85,13 +86,14 @@ def _fell_behind(final: TrainedArm, trial_arm: TrainedArm) -> bool:
 
     Where a rate shakes the weights, one seed more may end anywhere.
     """
-    highest = np.mean([_highest(member) for member in final.members])
+    highest = np.mean([mean_interval(_watched_N(member)[None]).high for member in final.members])
     return bool(highest < trial_arm.scores_SN("testing").mean())
 
 
-def _highest(member: Trained) -> float:
-    """Upper end of the interval of a network's score on the rows it watched."""
-    return mean_interval(_watched_N(member)[None]).high
+def _is_worse(member: Trained, best: Trained) -> bool:
+    """Whether a network is worse than another, which watched other rows, beyond the chance of both."""
+    below, above = (mean_interval(_watched_N(one)[None]) for one in (member, best))
+    return above.value - below.value > math.hypot(above.value - above.low, below.high - below.value)
 
 
 def _watched_N(member: Trained) -> np.ndarray:
@@ -113,15 +115,15 @@ def _chosen(arm: TrainedArm, case: Case) -> TrainedArm:
 
     Where time is short several are trained in any case, and vote: the loss of their mean prediction is at
     most the mean of their losses, as losses are convex (Jensen's inequality), which of a loss of the user's
-    own is not known. Who is worse than the best one, beyond the chance of the rows it watched, has no vote.
+    own is not known. Who is worse than the best one, beyond the chance of the rows that both watched, has no
+    vote.
     """
     if arm.plan.ensemble:
         return arm
     best = max(arm.members, key=_watched_score)
     voters = (best,)
     if case.budget.is_short and not arm.plan.loss.is_own:
-        level = _watched_score(best)
-        voters = tuple(member for member in arm.members if member is best or _highest(member) >= level)
+        voters = tuple(member for member in arm.members if not _is_worse(member, best))
     plan = dataclasses.replace(arm.plan, ensemble=len(voters) > 1)
     return dataclasses.replace(arm, plan=plan, members=voters)
 

@@ -168,7 +168,7 @@ class Rounds:
                 if self.decided_epochs:
                     return
             for rank in self._ranks(remedies, question):
-                if tried or self.round > 1:  # the first trial is that of wholes, which repair most
+                if not any(remedy.parts for remedy in remedies):  # wholes come first, and repair most
                     self.costs.keep_for_final(self.arm, shortening=self.shortening)
                 wanted = [t for t in rank if self.lessons.leave_open(t)]
                 chosen, seconds = self.costs.affordable(wanted, self.arm)
