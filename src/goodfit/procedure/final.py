@@ -121,7 +121,7 @@ def _chosen(arm: TrainedArm, case: Case) -> TrainedArm:
     if arm.plan.ensemble:
         return arm
     best = max(arm.members, key=_watched_score)
-    voters = (best,)
+    voters: tuple[Trained, ...] = (best,)
     if case.budget.is_short and not arm.plan.loss.is_own:
         voters = tuple(member for member in arm.members if not _is_worse(member, best))
     plan = dataclasses.replace(arm.plan, ensemble=len(voters) > 1)
