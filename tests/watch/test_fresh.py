@@ -38,6 +38,13 @@ def test_scales_do_not_matter_where_sums_are_normalised():
     assert FreshNotes(nn.Sequential(nn.Linear(6, 8), nn.LayerNorm(8), nn.Linear(8, 2))).record().scales == ()
 
 
+def test_few_weights_tell_no_scale():
+    narrow = nn.Sequential(
+        nn.Linear(1, 7), nn.Tanh(), nn.Linear(7, 1), nn.Tanh(), nn.Linear(1, 8), nn.Linear(8, 2)
+    )
+    assert dict(FreshNotes(narrow).record().scales).keys() == {"4"}
+
+
 def test_copies_that_a_step_makes_different_are_no_finding():
     net = network()
     for parameter in net.parameters():

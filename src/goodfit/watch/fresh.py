@@ -20,6 +20,8 @@ MOST_LAYERS = 64
 MOST_NUMBERS = 16_384
 """Of one weight: enough to know its deviation, or that its units are copies."""
 FEWEST_UNITS = 4
+FEWEST_WEIGHTS = 8
+"""Of a layer, for their deviation to tell a scale; one weight has none, wherever it was drawn."""
 FINENESS = 1e-4
 """Units nearer to each other than this, as a share of the largest weight, are copies."""
 
@@ -43,8 +45,9 @@ class FreshNotes:
         ][:MOST_LAYERS]
         # the last layer may begin near zero, and its units differ with the first step
         hidden = layers[:-1]
-        scales = _scales([weight for _, weight in hidden])
-        self._scales = tuple((name, scale) for (name, _), scale in zip(hidden, scales, strict=True))
+        telling = [(name, weight) for name, weight in hidden if weight.numel() >= FEWEST_WEIGHTS]
+        scales = _scales([weight for _, weight in telling])
+        self._scales = tuple((name, scale) for (name, _), scale in zip(telling, scales, strict=True))
         self._copies = {name: weakref.ref(weight) for name, weight in hidden if are_copies(weight)}
 
     def look(self) -> None:
