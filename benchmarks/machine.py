@@ -36,6 +36,20 @@ def write_results(name: str, record: dict[str, Any]) -> Path:
     return path
 
 
+def kept_rows(path: Path | None) -> list[dict[str, Any]]:
+    """Read the rows that an earlier run kept; none where nothing is to be kept."""
+    if path is None or not path.exists():
+        return []
+    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+
+
+def keep_row(path: Path | None, row: dict[str, Any]) -> None:
+    """Write a row at once, if rows are to be kept, so that a run that is cut off can go on later."""
+    if path is not None:
+        with path.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(row) + "\n")
+
+
 def data_folder() -> Path:
     """Find the data for benchmarks: ``GOODFIT_DATA``, or the folder ``shared/data`` beside the checkout."""
     beside = Path(__file__).resolve().parents[2] / "shared" / "data"

@@ -27,7 +27,7 @@ from concurrent.futures import ProcessPoolExecutor, as_completed
 from pathlib import Path
 from typing import Any
 
-from machine import RESULTS, write_results
+from machine import RESULTS, keep_row, kept_rows, write_results
 from repair_table import show, summarise
 from sick_plans import Patient, patients
 from treating import count_processor_time, methods, treat
@@ -92,7 +92,7 @@ def treat_all(
     told: Callable[[dict[str, Any]], object],
 ) -> list[dict[str, Any]]:
     """Treat the patients that are not in the file of rows, in as many processes as jobs; returns all rows."""
-    rows = _kept_rows(kept)
+    rows = kept_rows(kept)
     known = {(row["illness"], row["data"], row["seed"]) for row in rows}
     places = [i for i, p in enumerate(ward) if (p.illness, p.data, p.seed) not in known]
     places.sort(key=lambda place: ward[place].seed)  # what a run that is cut leaves out is further splits
@@ -102,9 +102,7 @@ def treat_all(
         for done in as_completed([pool.submit(_treat_place, place, trainings) for place in places]):
             rows.append(done.result())
             told(rows[-1])
-            if kept is not None:
-                with kept.open("a", encoding="utf-8") as file:
-                    file.write(json.dumps(rows[-1]) + "\n")
+            keep_row(kept, rows[-1])
     return rows
 
 
@@ -136,12 +134,6 @@ def _tell(row: dict[str, Any]) -> None:
 
 def _treat_place(place: int, trainings: float) -> dict[str, Any]:
     return treat(_WARD[place], trainings=trainings)
-
-
-def _kept_rows(kept: Path | None) -> list[dict[str, Any]]:
-    if kept is None or not kept.exists():
-        return []
-    return [json.loads(line) for line in kept.read_text(encoding="utf-8").splitlines()]
 
 
 def _cores() -> list[int]:

@@ -25,7 +25,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from machine import data_folder, write_results
+from machine import data_folder, keep_row, kept_rows, write_results
 from rich.console import Console
 from rich.table import Table
 
@@ -73,13 +73,13 @@ def main() -> None:
     signal.signal(signal.SIGINT, signal.default_int_handler)
     lines = (arguments.ward / "ward.jsonl").read_text(encoding="utf-8").splitlines()
     records = [record for line in lines if not (record := json.loads(line)).get("skip")]
-    kept = read_rows(arguments.keep)
+    kept = {row["id"]: row for row in kept_rows(arguments.keep)}
 
     def run(program: tuple[Path, dict[str, Any]]) -> dict[str, Any]:
-        row = kept.get(program[0].stem) or watch(*program, limit=arguments.limit)
-        if arguments.keep and row["id"] not in kept:
-            with arguments.keep.open("a", encoding="utf-8") as file:
-                file.write(json.dumps(row) + "\n")
+        if program[0].stem in kept:
+            return kept[program[0].stem]
+        row = watch(*program, limit=arguments.limit)
+        keep_row(arguments.keep, row)
         return row
 
     with tempfile.TemporaryDirectory() as folder:
@@ -92,14 +92,6 @@ def main() -> None:
     show(rows, summary)
     record = {"limit_seconds": arguments.limit, "summary": summary, "rows": rows}
     print(write_results("ward-part" if arguments.only else "ward", record))
-
-
-def read_rows(path: Path | None) -> dict[str, dict[str, Any]]:
-    """Read the rows that an earlier run kept, by program."""
-    if path is None or not path.exists():
-        return {}
-    rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
-    return {row["id"]: row for row in rows}
 
 
 def build(ward: Path, folder: Path, records: list[dict[str, Any]]) -> list[tuple[Path, dict[str, Any]]]:
