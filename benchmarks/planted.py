@@ -149,12 +149,6 @@ ON_TRAINING = (
     ),
     _ill(
         "training",
-        "first steps of Adam that kill units",
-        lambda s: (plan(*(32,) * 8, lr=0.01, epochs=20), few_digits(s, rows=400)),
-        "warm-up",
-    ),
-    _ill(
-        "training",
         "tanh at its bounds, inputs in the hundreds",
         lambda s: (
             plan(24, 24, inputs="raw", loss=NUMBERS, activation="tanh", epochs=20),
@@ -206,7 +200,7 @@ ON_TESTING = (
     _ill(
         "testing",
         "three labels in ten wrong, learnt by heart",
-        lambda s: (plan(64, epochs=40), few_digits(s, wrong=0.3)),
+        lambda s: (plan(128, epochs=60), few_digits(s, rows=400, wrong=0.3)),
         "ensemble input-dropout label-smoothing averaging tail-averaging input-noise mixup smaller",
     ),
     _ill(
@@ -220,6 +214,20 @@ ON_TESTING = (
         "a rate that shakes the weights to the end",
         lambda s: (plan(32, 32, lr=0.02, loss=NUMBERS, epochs=30), numbers(s, rows=300, noise=0.5)),
         "ensemble averaging tail-averaging",
+    ),
+    _ill(
+        "testing",
+        "steps so small that they learn every row",
+        lambda s: (
+            plan(
+                network=MLP(widths=(64, 64), initialisation="he", normalisation="batch"),
+                rule=SGD,
+                lr=0.03,
+                epochs=60,
+            ),
+            few_digits(s, rows=400),
+        ),
+        "larger-steps",
     ),
     _ill(
         "testing",

@@ -20,7 +20,7 @@ from goodfit.nets.mlp import MLP
 from goodfit.recipe.order import RECIPE
 from goodfit.recipe.remedy import Treatment
 from goodfit.rules.base import rule_named
-from goodfit.rules.schedules import Cosine, WarmUp
+from goodfit.rules.schedules import Cosine
 
 EXPANDED = replace(BARE, inputs="expanded")
 REGULARISED = replace(
@@ -61,7 +61,6 @@ EDITS = {
     "scale-inputs": {"inputs": "scaled"},
     "expand-inputs": {"inputs": "expanded"},
     "cosine": {"schedule": Cosine(warmup=0.05)},
-    "warm-up": {"schedule": WarmUp(share=0.1)},
     "clip": {"clip_norm": 1.0},
     "shallower": {"network.widths": (16,) * 3},
     "wider": {"network.widths": (32,) * 5},
@@ -88,10 +87,11 @@ EDITS = {
     "mixup": {"mixup": 0.2},
     "shift": {"shift": 0.1},
     "mirror": {"mirror": 0.5},
+    "larger-steps": {"rule.lr": pytest.approx(0.3)},
     "plain-inputs": {"inputs": "scaled"},
     "smaller": {"network.widths": (8,) * 5},
 }
-RELATIVE = {"lr-up", "lr-down", "wider", "smaller", "deeper", "longer"}
+RELATIVE = {"lr-up", "lr-down", "larger-steps", "wider", "smaller", "deeper", "longer"}
 """Remedies that change a number by a factor, and so can be taken again."""
 OF_HIDDEN_LAYERS = {
     *("relu", "leaky-relu", "prelu", "maxout", "gelu", "silu", "he-init", "xavier-init"),

@@ -83,7 +83,7 @@ ON_TRAINING = (
         "exploding-gradients",
         "error",
         "gradients grow beyond the size of the weights",
-        "clip he-init scale-inputs batch-norm lr-down adam xavier-init layer-norm warm-up shallower",
+        "clip he-init scale-inputs batch-norm lr-down adam xavier-init layer-norm shallower",
     ),
     entry(
         "GF103",
@@ -118,7 +118,7 @@ ON_TRAINING = (
         "updates-too-large",
         "warning",
         "one step changes the weights by a large part of their size",
-        "adam lr-down rmsprop momentum clip warm-up cosine adagrad",
+        "adam lr-down rmsprop momentum clip cosine adagrad",
     ),
     entry(
         "GF108",
@@ -146,7 +146,7 @@ ON_TRAINING = (
         "divergence",
         "error",
         "the training loss grew beyond where it started, or beyond all numbers",
-        "adam lr-down clip rmsprop scale-inputs he-init warm-up batch-norm",
+        "adam lr-down clip rmsprop scale-inputs he-init batch-norm",
     ),
     entry(
         "GF112",
@@ -163,7 +163,8 @@ ON_TESTING = (
         "overfitting",
         "warning",
         "validation scores lie below training scores, beyond chance",
-        "ensemble dropout early-stopping input-dropout weight-decay l2 l1 label-smoothing averaging smaller",
+        "ensemble dropout early-stopping input-dropout weight-decay l2 l1 label-smoothing averaging "
+        "larger-steps smaller",
         "testing",
     ),
     entry(

@@ -24,7 +24,7 @@ IN_COMPARISONS = (
         "rate-too-high",
         "warning",
         "a lower learning rate alone trains better",
-        "lr-down cosine warm-up adam",
+        "lr-down cosine adam",
     ),
     entry(
         "GF123",

@@ -30,7 +30,7 @@ IN_SCRIPTS = (
         "odd-learning-rate",
         "warning",
         "the learning rate is far from what its rule is used with",
-        "lr-down lr-up warm-up adam",
+        "lr-down lr-up adam",
     ),
     _harness(
         "GF021",

@@ -53,6 +53,10 @@ def _mirror(plan: Plan, dose: float) -> Plan:
     return plan if plan.mirror >= dose else replace(plan, mirror=dose)
 
 
+def _larger_steps(plan: Plan, dose: float) -> Plan:
+    return replace(plan, rule=replace(plan.rule, lr=plan.rule.lr * dose))
+
+
 def _ensemble(plan: Plan, dose: float) -> Plan:
     return replace(plan, ensemble=True)
 
@@ -79,7 +83,7 @@ BEYOND_ON_TESTING = (
         question="testing",
         sentence="spread {dose} of every target over all classes",
         edit=_label_smoothing,
-        doses=(0.1,),
+        doses=(0.1, 0.3),
         source="beyond",
     ),
     Remedy(
@@ -128,6 +132,14 @@ BEYOND_ON_TESTING = (
         sentence="mirror a share of {dose} of the images left to right at each step",
         edit=_mirror,
         doses=(0.5,),
+        source="beyond",
+    ),
+    Remedy(
+        code="larger-steps",
+        question="testing",
+        sentence="take steps {dose} times as large, which pass by what single rows would teach",
+        edit=_larger_steps,
+        doses=(3.0,),  # Li, Wei and Ma, NeurIPS 2019: a large rate learns easy patterns that hold elsewhere
         source="beyond",
     ),
     Remedy(

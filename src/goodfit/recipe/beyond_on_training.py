@@ -12,7 +12,7 @@ from goodfit.nets.given import Given
 from goodfit.nets.mlp import MLP
 from goodfit.recipe.on_training import activation
 from goodfit.recipe.remedy import Edit, Remedy, is_linear
-from goodfit.rules.schedules import Constant, Cosine, WarmUp
+from goodfit.rules.schedules import Constant, Cosine
 
 
 def _setting(name: str, value: Any, *, on: tuple[type, ...]) -> Edit:
@@ -40,10 +40,6 @@ def _cosine(plan: Plan, dose: float) -> Plan:
     if not isinstance(plan.schedule, Constant):
         return plan
     return replace(plan, schedule=Cosine(warmup=dose))
-
-
-def _warm_up(plan: Plan, dose: float) -> Plan:
-    return replace(plan, schedule=WarmUp(share=dose)) if isinstance(plan.schedule, Constant) else plan
 
 
 def _clip(plan: Plan, dose: float) -> Plan:
@@ -166,14 +162,6 @@ BEYOND_ON_TRAINING = (
         sentence="let the learning rate rise over the first {dose} of the training and then fall to zero",
         edit=_cosine,
         doses=(0.05,),
-        source="beyond",
-    ),
-    Remedy(
-        code="warm-up",
-        question="training",
-        sentence="let the learning rate rise over the first {dose} of the training",
-        edit=_warm_up,
-        doses=(0.1,),
         source="beyond",
     ),
     Remedy(
