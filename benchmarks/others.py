@@ -19,7 +19,8 @@ from torch import Tensor, nn
 from torch.func import functional_call, stack_module_state, vmap
 from torch.utils.data import DataLoader, TensorDataset
 
-from goodfit.data.split import Split
+from goodfit.data.split import Part, Split
+from goodfit.engine.evaluation import CURVE_ROWS, START_ROWS
 from goodfit.nets.mlp import MLP
 
 
@@ -49,18 +50,35 @@ class Other:
         return not self.only_mlp or isinstance(case.network, MLP)
 
 
-def train_plainly(case: Case, split: Split) -> int:
-    """Train some networks, one after the other, with nothing around the loop."""
+def train_plainly(case: Case, split: Split, *, looks: bool = False) -> int:
+    """Train some networks, one after the other, with nothing around the loop but perhaps looks at a curve."""
     x, y_N = tensors(case, split)
     for seed in range(case.references):
         torch.manual_seed(seed)
         model = plain_module(case)
         optimizer = torch.optim.Adam(model.parameters(), lr=LR, fused=True)
-        for chosen_B in batches(case):
+        for step, chosen_B in enumerate(batches(case)):
+            if looks and step % (case.steps // case.epochs) == 0:
+                look(model, case, split, rows=CURVE_ROWS if step else START_ROWS)
             optimizer.zero_grad(set_to_none=True)
             nn.functional.cross_entropy(model(x[chosen_B]), y_N[chosen_B]).backward()
             optimizer.step()
+        if looks:
+            look(model, case, split, rows=CURVE_ROWS)
     return case.references
+
+
+@torch.no_grad()
+def look(model: nn.Module, case: Case, split: Split, *, rows: int) -> list[tuple[float, float]]:
+    """Measure loss and accuracy on some rows of both parts, as for a learning curve."""
+    model.eval()
+    found = []
+    for x, y_N in (tensors(case, split), tensors(case, split, part="validation")):
+        scores_NO = model(x[:rows])
+        loss = nn.functional.cross_entropy(scores_NO, y_N[:rows])
+        found.append((float(loss), float((scores_NO.argmax(1) == y_N[:rows]).float().mean())))
+    model.train()
+    return found
 
 
 def train_vmapped(case: Case, split: Split) -> int:
@@ -159,9 +177,9 @@ OTHERS = (
 )
 
 
-def tensors(case: Case, split: Split) -> tuple[Tensor, Tensor]:
-    """Give the training rows as the plain module takes them, and their classes."""
-    rows = split.rows("train")
+def tensors(case: Case, split: Split, *, part: Part = "train") -> tuple[Tensor, Tensor]:
+    """Give the rows of a part as the plain module takes them, and their classes."""
+    rows = split.rows(part)
     return (rows.x.flatten(1) if isinstance(case.network, MLP) else rows.x), rows.y_N
 
 

@@ -5,7 +5,8 @@
     python benchmarks/stacking.py --device cuda [--quick] [--json] [--only 64-64-64-10 ...]
 
 The plain loop holds its data as tensors, uses no DataLoader and torch's fused Adam, and trains one network
-after the other; it never looks at validation data. goodfit trains the same networks with
+after the other; it never looks at validation data. The same loop stands beside it with a look at as many rows
+and as often as goodfit draws a learning curve. goodfit trains the same networks with
 ``goodfit.engine.loop.train`` and is charged for all that it does there: building the networks, learning
 curves, looking into the layers, choosing between its ways. All are repeated in turn; times are CPU time per
 network and step. ``--growth`` measures and draws how the cost of one network grows. ``--device cuda`` hands
@@ -83,6 +84,7 @@ def measure(case: Case, *, is_quick: bool) -> dict[str, Any]:
     split = make_split(case)
     runs: dict[str, Run] = {
         "reference": lambda: train_plainly(case, split),
+        "looking": lambda: train_plainly(case, split, looks=True),
         "goodfit": lambda: train_stacked(case, split),
     }
     if not is_quick:
@@ -106,6 +108,7 @@ def measure(case: Case, *, is_quick: bool) -> dict[str, Any]:
         "reference_us": round(medians["reference"], 1),
         "goodfit_us": round(medians["goodfit"], 1),
         "ratio": round(medians["reference"] / medians["goodfit"], 3),
+        "looking_ratio": round(medians["looking"] / medians["goodfit"], 3),
         "target": round(case.target, 3),
         "better_way_us": round(min(ways), 1) if ways else None,
         "rows": case.rows,
@@ -173,7 +176,15 @@ def warm_up(case: Case) -> None:
 def show(rows: Sequence[dict[str, Any]], *, threads: int) -> None:
     """Print the table, with the range of the repetitions behind each median."""
     table = Table(
-        "structure, batch", "K", "plain loop, us", "goodfit, us", "ratio", "better way, us", "asked for"
+        "structure, batch",
+        "K",
+        "plain loop, us",
+        "it, looking",
+        "goodfit, us",
+        "ratio",
+        "looking",
+        "better way",
+        "asked for",
     )
     for row in rows:
         # where a structure has two ways, the better one is what is asked for
@@ -183,14 +194,15 @@ def show(rows: Sequence[dict[str, Any]], *, threads: int) -> None:
             f"{row['structure']}, {row['batch']}",
             str(row["k"]),
             *(
-                "{} ({}-{})".format(row[f"{way}_us"], *row["spreads_us"][way])
-                for way in ("reference", "goodfit")
+                "{} ({}-{})".format(row["medians_us"][way], *row["spreads_us"][way])
+                for way in ("reference", "looking", "goodfit")
             ),
             f"{row['ratio']:.2f}",
+            f"{row['looking_ratio']:.2f}",
             str(better or ""),
             asked,
         )
-    console = Console(width=130)
+    console = Console(width=160)
     console.print(table)
     console.print(f"CPU time per network and step, {threads} thread(s); median (lowest-highest).")
 

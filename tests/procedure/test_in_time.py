@@ -23,6 +23,7 @@ from goodfit.procedure.lengths import of_any_length, with_epochs
 from goodfit.procedure.questions import Bar
 from goodfit.procedure.rounds import Rounds
 from goodfit.procedure.start import Wanted, plan_as_it_is
+from goodfit.procedure.trials import Trials
 from goodfit.recipe.on_training import ON_TRAINING
 from goodfit.recipe.order import RECIPE, treatments
 from goodfit.rules.schedules import Cosine
@@ -243,10 +244,10 @@ def test_lengthened_trials_have_as_many_seeds_as_the_user_insists_on(pace):
 
 def test_in_heats_a_second_look_is_for_trials_that_do_not_have_all_seeds_yet():
     patient = rounds(100, shortening=0.1)
-    assert patient._may_look_again()
+    assert patient._trials.may_look_again
     patient.most_seeds = 3
-    assert not patient._may_look_again()
-    assert rounds(100, shortening=0.1, in_heats=False)._may_look_again()
+    assert not patient._trials.may_look_again
+    assert rounds(100, shortening=0.1, in_heats=False)._trials.may_look_again
 
 
 def test_trials_are_never_longer_than_the_plan_asks_for(pace):
@@ -289,7 +290,7 @@ def tried(monkeypatch):
         seen.append([treatment.remedy.code for treatment in chosen])
         return SimpleNamespace(verdicts=[], treatments=[], control=patient.arm)
 
-    monkeypatch.setattr(Rounds, "_try_out", try_out)
+    monkeypatch.setattr(Trials, "hold", try_out)
     return seen
 
 
@@ -438,7 +439,7 @@ def test_what_a_remedy_for_testing_slows_down_may_still_be_on_its_way(
     patient.bar = Bar(score=bar, source="target")
     (remedy,) = [remedy for remedy in RECIPE if remedy.code == code]
     chosen = treatments([remedy], patient.arm.plan)[0]
-    assert patient._keep_best(patient._try_out(chosen, remedy.question, tried=0, estimate=0.0))
+    assert patient._keep_best(patient._trials.hold(chosen, remedy.question, tried=0, estimate=0.0))
     assert patient._is_on_its_way == on_its_way
 
 
@@ -533,8 +534,8 @@ def test_where_time_is_short_there_are_three_seeds_and_no_second_look(pace):
     assert opening.fit_into_budget(PLAN, case(7), num_seeds=None)[1] == opening.FEWEST_SEEDS
     assert opening.fit_into_budget(PLAN, case(7), num_seeds=5)[1] == 5
     assert opening.fit_into_budget(PLAN, case(8), num_seeds=None)[1] == opening.NUM_SEEDS
-    assert not rounds(7, shortening=1.0, in_heats=False)._may_look_again()
-    assert rounds(8, shortening=1.0, in_heats=False)._may_look_again()
+    assert not rounds(7, shortening=1.0, in_heats=False)._trials.may_look_again
+    assert rounds(8, shortening=1.0, in_heats=False)._trials.may_look_again
 
 
 def test_where_time_is_short_the_first_arm_tells_the_price_of_all(monkeypatch):

@@ -1,22 +1,102 @@
-"""Weights that are kept beside the moving ones: the best so far, and their running average.
+"""Weights that are kept beside the moving ones, the best and a running average, and who hands over which.
 
 Letters: K candidates, M of them that stay, P parameters.
 """
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 
 import torch
 from torch import Tensor
 
 from goodfit.engine.backend import Backend
+from goodfit.engine.candidate import Candidate
 from goodfit.engine.evaluation import Measured
 from goodfit.engine.plan import Plan
 from goodfit.tensors import column
 
 MANY_ERRORS = 3.0
 """Standard errors above which a last loss is worse than the lowest of many, which is low by chance."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
+class HandedOver:
+    """What all candidates of a stack would hand over now.
+
+    Attributes:
+        flat_KP: Their weights.
+        buffers: The buffers that belong to them.
+        seen: The point of the curves at these weights.
+    """
+
+    flat_KP: Tensor
+    buffers: dict[str, Tensor]
+    seen: Measured
+
+
+class Kept:
+    """All that a stack keeps beside its moving weights, as its candidates need it.
+
+    Args:
+        candidates: The stack's.
+        backend: The stack to copy from.
+        total_steps: Steps of the whole training.
+
+    Attributes:
+        averaged: The averages that plans ask for; ``None`` if none does.
+    """
+
+    def __init__(self, candidates: Sequence[Candidate], backend: Backend, *, total_steps: int) -> None:
+        self._backend = backend
+        self.averaged = _averages_of([c.plan for c in candidates], backend.flat_KP, total_steps=total_steps)
+        looks_back = any(c.falls_back or c.plan.patience is not None for c in candidates)
+        self._best = BestWeights(backend) if looks_back else None
+
+    @property
+    def looks_back(self) -> bool:
+        """Whether anybody may hand over weights of an earlier time."""
+        return self._best is not None
+
+    def remember(self, improved_K: Tensor, measured: Measured) -> None:
+        """Copy what belongs to the candidates that have just improved (as in :class:`BestWeights`)."""
+        if self._best is not None:
+            self._best.remember(improved_K, measured)
+
+    def handed_over(self, members: Sequence[Candidate], last: Measured) -> HandedOver:
+        """Put together each candidate's best weights if it goes back to them, else its last ones.
+
+        Args:
+            members: The candidates that are still there.
+            last: What is seen of them now.
+        """
+        last_KP = self._backend.flat_KP if self.averaged is None else self.averaged.flat_KP
+        flat_KP, buffers = last_KP.detach().clone(), self._backend.copied_buffers()
+        if self._best is None or self._best.seen is None:
+            return HandedOver(flat_KP=flat_KP, buffers=buffers, seen=last)
+        waits_K = torch.tensor([candidate.plan.patience is not None for candidate in members])
+        falls_back_K = torch.tensor([candidate.falls_back for candidate in members])
+        back_K = waits_K | (falls_back_K & self._best.is_passed_K(last).cpu())
+        flat_KP[back_K] = self._best.flat_KP[back_K]
+        for name, stacked in buffers.items():
+            stacked[back_K] = self._best.buffers[name][back_K]
+        return HandedOver(flat_KP=flat_KP, buffers=buffers, seen=self._best.seen_or(last, ~back_K))
+
+    def keep(self, index_M: Tensor) -> None:
+        """Forget the candidates that left."""
+        for part in (self.averaged, self._best):
+            if part is not None:
+                part.keep(index_M)
+
+
+def _averages_of(plans: Sequence[Plan], flat_KP: Tensor, *, total_steps: int) -> AveragedWeights | None:
+    decays, tails = [plan.averaging for plan in plans], [plan.tail_averaging for plan in plans]
+    if not (any(decays) or any(tails)):
+        return None
+    return AveragedWeights(
+        flat_KP, column(decays, flat_KP), tail_K1=column(tails, flat_KP), total_steps=total_steps
+    )
 
 
 class BestWeights:
@@ -77,16 +157,6 @@ class BestWeights:
         self.flat_KP = self.flat_KP[index_M]
         self.seen = None if self.seen is None else self.seen.of(index_M)
         self.buffers = {name: stacked[index_M] for name, stacked in self.buffers.items()}
-
-
-def averages_of(plans: Sequence[Plan], flat_KP: Tensor, *, total_steps: int) -> AveragedWeights | None:
-    """Begin the averages that plans ask for; ``None`` if none does (arguments as there)."""
-    decays, tails = [plan.averaging for plan in plans], [plan.tail_averaging for plan in plans]
-    if not (any(decays) or any(tails)):
-        return None
-    return AveragedWeights(
-        flat_KP, column(decays, flat_KP), tail_K1=column(tails, flat_KP), total_steps=total_steps
-    )
 
 
 class AveragedWeights:

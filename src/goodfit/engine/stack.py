@@ -24,7 +24,7 @@ from goodfit.engine.device import placement
 from goodfit.engine.evaluation import CURVE_ROWS, START_ROWS, Evaluation, Measured
 from goodfit.engine.garbage import uncollected
 from goodfit.engine.history import Choice, Ending, History, curve
-from goodfit.engine.keeping import BestWeights, averages_of
+from goodfit.engine.keeping import Kept
 from goodfit.engine.pool import Pool
 from goodfit.engine.population import check_stack
 from goodfit.engine.probes import PROBE_ROWS, Probes
@@ -86,20 +86,18 @@ class Stack:
             probe_rows=PROBE_ROWS,
         )
         self._curves = Curves(len(candidates))
-        self._averaged = averages_of(plans, self._backend.flat_KP, total_steps=total_steps)
+        self._kept = Kept(candidates, self._backend, total_steps=total_steps)
         self._steps = steps_of(
             Parts(
                 pool=self._pool,
                 variation=self._variation,
                 backend=self._backend,
                 descent=self._descent,
-                averaged=self._averaged,
+                averaged=self._kept.averaged,
                 loss=self._plan.loss,
                 batch_size=self._batch_size,
             )
         )
-        looks_back = any(c.falls_back or c.plan.patience is not None for c in candidates)
-        self._best = BestWeights(self._backend) if looks_back else None
         self._trained: dict[int, Trained] = {}
         self._change_KP: Tensor | None = None
         self._seconds = 0.0
@@ -182,13 +180,12 @@ class Stack:
         return self._pool.rows_of_epoch(order_KN, self._streams["batches"].uniform(()))
 
     def _measure(self, epoch: int) -> None:
-        with self._showing(None if self._averaged is None else self._averaged.flat_KP):
+        with self._showing(None if self._kept.averaged is None else self._kept.averaged.flat_KP):
             # the start is handed over by nobody, unless by one who waits for a better point and finds none
-            is_start = epoch == 0 and self._best is None
+            is_start = epoch == 0 and not self._kept.looks_back
             self._seen = self._evaluation.measure(START_ROWS if is_start else CURVE_ROWS)
             improved_K = self._curves.add(epoch, self._seen, self._members)
-            if self._best is not None:
-                self._best.remember(improved_K, self._seen)
+            self._kept.remember(improved_K, self._seen)
         if epoch in self._probed_epochs:
             self._probes.probe(epoch, change_KP=self._change_KP, members=self._members)
 
@@ -223,9 +220,8 @@ class Stack:
         if not places:
             return
         index_M = torch.tensor(places)
-        for part in (self._backend, self._pool, self._descent, self._probes, self._averaged, self._best):
-            if part is not None:
-                part.keep(index_M)
+        for part in (self._backend, self._pool, self._descent, self._probes, self._kept):
+            part.keep(index_M)
         for streams in self._streams.values():
             streams.keep(places)
         self._variation.keep(places)
@@ -236,8 +232,10 @@ class Stack:
     def _finish(self, places: Sequence[int], ending: Ending) -> None:
         if not places:
             return
-        with self._showing(*self._handed_over()), uncollected():
-            seen = self._settled() or self._seen_of_handed_over()
+        members = [self._candidates[k] for k in self._members]
+        handed_over = self._kept.handed_over(members, self._seen)
+        with self._showing(handed_over.flat_KP, handed_over.buffers), uncollected():
+            seen = self._settled() or handed_over.seen
             final = self._evaluation.final(seen, torch.tensor(places))
             for row, place in enumerate(places):
                 k = self._members[place]
@@ -267,29 +265,6 @@ class Stack:
         batches = (self._evaluation.batch(rows_KN) for rows_KN in pieces_KN)
         settle(self._backend, batches, needs_K=needs_K, streams=self._streams["hidden dropout"])
         return self._evaluation.measure()
-
-    def _handed_over(self) -> tuple[Tensor, dict[str, Tensor]]:
-        """What each candidate hands over: its best weights if it goes back to them, else its last ones."""
-        last_KP = self._backend.flat_KP if self._averaged is None else self._averaged.flat_KP
-        flat_KP, buffers = last_KP.detach().clone(), self._backend.copied_buffers()
-        if self._best is not None:
-            back_K = self._goes_back_K(self._best)
-            flat_KP[back_K] = self._best.flat_KP[back_K]
-            for name, stacked in buffers.items():
-                stacked[back_K] = self._best.buffers[name][back_K]
-        return flat_KP, buffers
-
-    def _seen_of_handed_over(self) -> Measured:
-        if self._best is None or self._best.seen is None:
-            return self._seen
-        last_K = ~self._goes_back_K(self._best)
-        return self._best.seen_or(self._seen, last_K)
-
-    def _goes_back_K(self, best: BestWeights) -> Tensor:
-        members = [self._candidates[k] for k in self._members]
-        waits_K = torch.tensor([candidate.plan.patience is not None for candidate in members])
-        falls_back_K = torch.tensor([candidate.falls_back for candidate in members])
-        return waits_K | (falls_back_K & best.is_passed_K(self._seen).cpu())
 
     def _history(self, k: int, ending: Ending) -> History:
         candidate, plan = self._candidates[k], self._candidates[k].plan

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
 
 from goodfit.data.split import Split
 from goodfit.engine.workers import Workers
@@ -35,3 +36,23 @@ class Case:
     def hands(self) -> int:
         """Processes that train, this one included."""
         return 1 if self.workers is None else 1 + self.workers.count
+
+    def progress(self, what: str) -> Callable[[float], None]:
+        """Tell the journal how far some work is, from the share of it that is done.
+
+        Args:
+            what: The work, in words.
+
+        Returns:
+            To be told the share, again and again.
+        """
+        start, total = self.budget.spent, self.budget.seconds if self.budget.is_timed else None
+
+        def report(fraction: float) -> None:
+            spent = self.budget.spent
+            ahead = (spent - start) / fraction - (spent - start) if fraction > 0.02 else None
+            share = spent / total if total else 0.1 + 0.8 * fraction
+            left = total - spent if total else ahead
+            self.journal.doing(what, fraction=min(1.0, share), seconds_left=left)
+
+        return report

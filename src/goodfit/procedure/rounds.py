@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
 from goodfit.diagnosis import testing, training
 from goodfit.diagnosis.finding import Finding
 from goodfit.engine.plan import Plan
 from goodfit.evidence.arms import CONTROL, Question, TrainedArm, train_arms
-from goodfit.evidence.trial import FIRST_SHARE, Trial, look_again, try_out
+from goodfit.evidence.trial import Trial
 from goodfit.procedure.case import Case
 from goodfit.procedure.costs import Costs
 from goodfit.procedure.lengths import (
@@ -28,8 +28,8 @@ from goodfit.procedure.lessons import Lessons
 from goodfit.procedure.offers import Offers
 from goodfit.procedure.questions import Bar, ask
 from goodfit.procedure.run import Answer
+from goodfit.procedure.trials import Trials
 from goodfit.procedure.winners import ahead_on_leaving, best_of
-from goodfit.recipe.remedy import Treatment
 
 MAX_ROUNDS = 12
 
@@ -146,7 +146,7 @@ class Rounds:
             self.case.split,
             seeds=seeds,
             deadline=self.case.budget.trial_deadline,
-            progress=self._progress("training the plan so far for longer"),
+            progress=self.case.progress("training the plan so far for longer"),
             workers=self.case.workers,
         )
         self.case.budget.used += len(seeds)
@@ -183,7 +183,7 @@ class Rounds:
                 chosen, seconds = self.costs.affordable(wanted, self.arm)
                 if not chosen:
                     continue
-                trial = self._try_out(chosen, question, tried=tried, estimate=seconds)
+                trial = self._trials.hold(chosen, question, tried=tried, estimate=seconds)
                 yield trial
                 tried += len(chosen)
                 ahead = ahead_on_leaving(trial, num_seeds=len(self.arm.members))
@@ -191,7 +191,18 @@ class Rounds:
                 if again:
                     others = tried - len(again)
                     # part of it is trained already, so its seconds teach nothing about the next trial
-                    yield self._try_out(again, question, tried=others, estimate=0.0, begun=trial.arms)
+                    yield self._trials.hold(again, question, tried=others, estimate=0.0, begun=trial.arms)
+
+    @property
+    def _trials(self) -> Trials:
+        return Trials(
+            case=self.case,
+            bar=self.bar,
+            arm=self.arm,
+            costs=self.costs,
+            round=self.round,
+            most_seeds=self.most_seeds,
+        )
 
     @property
     def _offers(self) -> Offers:
@@ -202,64 +213,6 @@ class Rounds:
             unsuited=self.unsuited,
             lessons=self.lessons,
         )
-
-    def _try_out(
-        self,
-        chosen: Sequence[Treatment],
-        question: Question,
-        *,
-        tried: int,
-        estimate: float,
-        begun: Sequence[TrainedArm] = (),
-    ) -> Trial:
-        start, before = self.case.budget.spent, {arm.name: len(arm.members) for arm in begun}
-        trial = try_out(
-            chosen,
-            self.arm,
-            self.case.split,
-            question=question,
-            round=self.round,
-            tried=tried,
-            share=FIRST_SHARE if self._may_look_again() else 1.0,
-            in_heats=self.costs.in_heats,
-            bar=self.bar.score,
-            begun=begun,
-            deadline=self.case.budget.trial_deadline,
-            progress=self._progress(f"trying {len(chosen)} remedies for {question} data"),
-            workers=self.case.workers,
-        )
-        trained = zip(chosen, trial.arms, strict=True)
-        self.case.budget.used += sum(
-            max(0, len(arm.members) - before.get(arm.name, 0)) for t, arm in trained if t.remedy.trains
-        )
-        self.costs.learn(estimate=estimate, taken=self.case.budget.spent - start)
-        return self._look_again(trial, question, tried=tried)
-
-    def _may_look_again(self) -> bool:
-        """Whether a trial may be given more seeds: in heats only up to those of a lengthened one."""
-        if self.case.budget.is_short:
-            return False
-        return not self.costs.in_heats or len(self.arm.members) < self.most_seeds
-
-    def _look_again(self, trial: Trial, question: Question, *, tried: int) -> Trial:
-        """Train more seeds of what is undecided, if a second look is allowed for and can be afforded."""
-        places = trial.undecided if self._may_look_again() else []
-        again = [trial.treatments[place] for place in places]
-        if not again or not self.costs.can_repeat(again, self.arm):
-            return trial
-        num_seeds = len(self.arm.members)
-        longer = look_again(
-            trial,
-            self.case.split,
-            tried=tried,
-            deadline=self.case.budget.trial_deadline,
-            progress=self._progress(f"trying {len(again)} remedies on more seeds"),
-            workers=self.case.workers,
-        )
-        more = dataclasses.replace(longer.control, members=longer.control.members[num_seeds:])
-        self.case.journal.keep_arm(more, round=self.round, question=question)
-        self.case.budget.used += num_seeds * (1 + len(again))
-        return longer
 
     def _keep_best(self, trial: Trial) -> bool:
         """Put the proven treatment with the best result into the plan; the loop then goes on from there."""
@@ -293,16 +246,3 @@ class Rounds:
         if out_of_budget:
             return f"the budget is spent while the answer on {question} data is no"
         return f"no remedy for {question} data is shown to help further"
-
-    def _progress(self, what: str) -> Callable[[float], None]:
-        start = self.case.budget.spent
-
-        def report(fraction: float) -> None:
-            spent = self.case.budget.spent
-            ahead = (spent - start) / fraction - (spent - start) if fraction > 0.02 else None
-            total = self.case.budget.seconds if self.case.budget.is_timed else None
-            share = spent / total if total else 0.1 + 0.8 * fraction
-            left = total - spent if total else ahead
-            self.case.journal.doing(what, fraction=min(1.0, share), seconds_left=left)
-
-        return report
