@@ -10,6 +10,7 @@ import pytest
 from torch import nn
 
 from goodfit.data.synthetic import digits_split
+from goodfit.diagnosis.catalogue import CATALOGUE
 from goodfit.engine.contract import Contract
 from goodfit.evidence.heats import relative_cost
 from goodfit.nets.mlp import MLP
@@ -406,7 +407,9 @@ def test_a_training_that_its_findings_remedies_do_not_help_is_left_on_its_way_to
     pace, tried, monkeypatch, score, round, on_its_way
 ):
     pace(1e-3)
-    monkeypatch.setattr("goodfit.procedure.rounds.projected_score", lambda histories, *, epochs: 0.95)
+    monkeypatch.setattr(
+        "goodfit.procedure.rounds.projected_score", lambda histories, *, epochs, question: 0.95
+    )
     patient = rounds(100, shortening=0.1)
     patient.round, patient.bar = round, Bar(score=score, source="target")
     patient.lessons.promising = ("clip", "lr-up")
@@ -433,7 +436,9 @@ def test_what_a_remedy_for_testing_slows_down_may_still_be_on_its_way(
     pace, monkeypatch, code, bar, on_its_way
 ):
     pace(1e-3)
-    monkeypatch.setattr("goodfit.procedure.rounds.projected_score", lambda histories, *, epochs: 0.95)
+    monkeypatch.setattr(
+        "goodfit.procedure.rounds.projected_score", lambda histories, *, epochs, question: 0.95
+    )
     monkeypatch.setattr("goodfit.procedure.rounds.best_of", lambda trial, **_: 0)
     patient = rounds(100, shortening=0.1)
     patient.bar = Bar(score=bar, source="target")
@@ -449,10 +454,36 @@ def test_what_no_longer_leads_to_the_bar_is_treated_again(pace, monkeypatch):
     patient.bar, patient.on_its_way = Bar(score=0.9999, source="target"), of_any_length(patient.arm.plan)
     for projected, question in ((1.0, "testing"), (0.95, "training")):
         monkeypatch.setattr(
-            "goodfit.procedure.rounds.projected_score", lambda *_, epochs, projected=projected: projected
+            "goodfit.procedure.rounds.projected_score",
+            lambda *_, epochs, question, projected=projected: projected,
         )
         assert patient._question_to_treat() == question
     assert patient.on_its_way is None
+
+
+@pytest.mark.parametrize(
+    ("question", "first", "changes"),
+    [
+        pytest.param("training", "lr-up", {}, id="the curve leads to the bar"),
+        pytest.param("training", "leaky-relu", {"bar": 0.96}, id="no longer training would do"),
+        pytest.param("training", "leaky-relu", {"shortening": 1.0}, id="the plan has its epochs"),
+        pytest.param("testing", "larger-steps", {"bar": 0.96}, id="nothing speaks of overfitting"),
+        pytest.param("testing", "dropout", {"bar": 0.96, "ill": True}, id="overfitting was found"),
+    ],
+)
+def test_where_only_time_is_missing_the_same_way_in_larger_steps_comes_first(
+    pace, tried, monkeypatch, question, first, changes
+):
+    pace(0.01)
+    monkeypatch.setattr(
+        "goodfit.procedure.rounds.projected_score", lambda histories, *, epochs, question: 0.95
+    )
+    patient = rounds(100, shortening=changes.get("shortening", 0.1), in_heats=False)
+    patient.bar = Bar(score=changes.get("bar", 0.9), source="target")
+    found = [CATALOGUE["GF201"].finding("a gap")] if "ill" in changes else []
+    monkeypatch.setattr(Rounds, "_find", lambda rounds, question: found)
+    list(patient._try_remedies(question))
+    assert tried[0][0] == first
 
 
 def test_another_plan_is_not_on_its_way():

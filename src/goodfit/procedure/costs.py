@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import time
 from collections.abc import Sequence
 
 from goodfit.engine.candidate import Candidate
@@ -106,6 +107,12 @@ class Costs:
         # in heats the last trial was as short as arms left early, which tells nothing of a single arm
         correction = max(1.0, self.correction) if self.in_heats else self.correction
         return correction * self._pace([plan], arm)
+
+    def final_epochs(self, arm: TrainedArm) -> int:
+        """Epochs of a final training for which there is time even if trials use all of theirs."""
+        budget = self.case.budget
+        seconds = budget.final_deadline - max(budget.trial_deadline, time.monotonic())
+        return int(max(0.0, MOST_OF_TIME * seconds) / self.of_epoch(arm.plan, arm)) if budget.is_timed else 0
 
     def know_first(self, arm: TrainedArm, *, took: float) -> None:
         """Take the price of all arms from what the first one took, with all that goes with its training."""

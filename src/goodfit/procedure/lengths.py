@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from goodfit.engine.history import History
 from goodfit.engine.plan import Plan
-from goodfit.evidence.arms import TrainedArm
+from goodfit.evidence.arms import Question, TrainedArm
 from goodfit.procedure.costs import Costs
 
 SEEDS_OF_HEATS = 6
@@ -55,8 +55,8 @@ def of_any_length(plan: Plan) -> Plan:
     return dataclasses.replace(plan, epochs=1, patience=None, ensemble=False)
 
 
-def projected_score(histories: Sequence[History], *, epochs: int) -> float:
-    r"""Project the training score to a longer training, by the power law that its last half followed.
+def projected_score(histories: Sequence[History], *, epochs: int, question: Question = "training") -> float:
+    r"""Project a score to a longer training, by the power law that its last half followed.
 
     .. math:: 1 - s(T) = (1 - s(t)) \left(\frac{t}{T}\right)^a,
         \quad a = \frac{\log (1 - s(t/2)) - \log (1 - s(t))}{\log 2}
@@ -64,6 +64,7 @@ def projected_score(histories: Sequence[History], *, epochs: int) -> float:
     Args:
         histories: Of all seeds of an arm; their scores are at most 1.
         epochs: The longer training's.
+        question: Which score: ``"training"`` or ``"testing"``, the latter on validation rows.
 
     Returns:
         The mean over seeds; a score that did not rise is projected to stay.
@@ -71,16 +72,20 @@ def projected_score(histories: Sequence[History], *, epochs: int) -> float:
     Reference:
         Hestness et al., "Deep Learning Scaling is Predictable, Empirically", 2017, arXiv:1712.00409.
     """
-    return sum(_projected(history, epochs) for history in histories) / len(histories)
+    curves = [
+        (history.epochs, history.train_score if question == "training" else history.validation_score)
+        for history in histories
+    ]
+    return sum(_projected(*curve, longer=epochs) for curve in curves) / len(curves)
 
 
-def _projected(history: History, epochs: int) -> float:
-    last, end = history.epochs[-1], history.train_score[-1]
+def _projected(epochs: Sequence[int], scores: Sequence[float | None], *, longer: int) -> float:
+    last, end = epochs[-1], scores[-1]
     if last < 2 or end is None or not math.isfinite(end) or end >= 1:
         return float(end) if end is not None and math.isfinite(end) else -math.inf
-    place = min(range(len(history.epochs)), key=lambda i: abs(history.epochs[i] - last / 2))
-    middle, half = history.train_score[place], history.epochs[place]
+    place = min(range(len(epochs)), key=lambda i: abs(epochs[i] - last / 2))
+    middle, half = scores[place], epochs[place]
     if not half or half == last or middle is None or not middle < end:
         return end
     power = min(STEEPEST, math.log((1 - middle) / (1 - end)) / math.log(last / half))
-    return float(1 - (1 - end) * (last / epochs) ** power)
+    return float(1 - (1 - end) * (last / longer) ** power)

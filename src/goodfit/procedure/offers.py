@@ -15,6 +15,8 @@ from goodfit.recipe.order import remedies_for, treatments
 from goodfit.recipe.remedy import Remedy, Treatment
 from goodfit.recipe.together import in_short_time
 
+LARGER_STEPS: Mapping[Question, str] = {"training": "lr-up", "testing": "larger-steps"}
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Offers:
@@ -35,17 +37,25 @@ class Offers:
     lessons: Lessons
 
     def groups(
-        self, question: Question, findings: Sequence[Finding], plan: Plan
+        self, question: Question, findings: Sequence[Finding], plan: Plan, *, is_behind: bool = False
     ) -> tuple[tuple[Remedy, ...], ...]:
         """Group the remedies: those for what was found, one group a finding, and all others.
 
         Where trials are dear, those that need no trainings of their own come first of all, the others for
         testing data stand in one group, and those for training data in two: the lecture's own, and what came
         after it.
+
+        Args:
+            question: Which answer is no.
+            findings: What was found.
+            plan: The plan to treat.
+            is_behind: Whether the shortness of trials may be all that is wrong. Then the same way in fewer
+                steps is tried first.
         """
         # where trials are dear few remedies see a plan, and what promised to help waits until it is in one
         promising = self.lessons.take_promising(keep=self.in_heats)
-        groups = remedies_for(question, findings, first=promising)
+        hurried = (LARGER_STEPS[question],) if is_behind else ()
+        groups = remedies_for(question, findings, first=(*hurried, *promising))
         if self.case.prescription is not None:
             return (self.case.prescription.remedies(question, without=self.unsuited),)
         if self.case.budget.is_short:

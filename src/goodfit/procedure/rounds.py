@@ -109,7 +109,7 @@ class Rounds:
             self.case.split,
             round=self.round,
             nothing_left=nothing_left,
-            projected=self._projected_score if question == "training" and self._is_on_its_way else None,
+            projected=self._projected(question) if question == "training" and self._is_on_its_way else None,
         )
         return self.case.journal.answer(answer)
 
@@ -122,15 +122,17 @@ class Rounds:
         """Whether the plan is the one that longer training alone is to bring to the bar."""
         return self.on_its_way == of_any_length(self.arm.plan)
 
-    @property
-    def _projected_score(self) -> float:
-        """Training score after the epochs that the plan asks for, the way the learning curves go."""
+    def _projected(self, question: Question) -> float:
+        """Score after the epochs that the plan asks for, the way the learning curves go."""
         plan = self.arm.plan
-        if self.shortening == 1 or not self.costs.in_heats or plan.loss.scoring is not None:
+        if self.shortening == 1 or self.case.budget.is_short or plan.loss.scoring is not None:
             return -math.inf
+        epochs = unshortened(plan.epochs, self.shortening)
+        if not self.costs.in_heats:  # elsewhere trials are lengthened to what there is time for
+            epochs = min(epochs, self.costs.final_epochs(self.arm))
         usual = zip(self.arm.histories, ~self.arm.few_diverged_S, strict=True)
         histories = [history for history, is_usual in usual if is_usual]
-        return projected_score(histories, epochs=unshortened(plan.epochs, self.shortening))
+        return projected_score(histories, epochs=epochs, question=question)
 
     def _lengthen(self, question: Question) -> bool:
         """Train the plan so far for longer where trials had to be short; returns whether there was time."""
@@ -164,10 +166,17 @@ class Rounds:
         otherwise it is made longer before all other remedies are tried.
         """
         offers = self._offers
-        tried, groups = 0, offers.groups(question, self._find(question), self.arm.plan)
+        tried, findings = 0, self._find(question)
+        is_behind = self._is_only_behind(question, findings)
+        groups = offers.groups(question, findings, self.arm.plan, is_behind=is_behind)
         for number, remedies in enumerate(groups, start=1):
-            if question == "training" and self.round > 1 and number == len(groups) - 1:
-                if self._projected_score >= self.bar.score:
+            if (
+                question == "training"
+                and self.round > 1
+                and number == len(groups) - 1
+                and self.costs.in_heats
+            ):
+                if self._projected("training") >= self.bar.score:
                     self.on_its_way = of_any_length(self.arm.plan)
                     return
                 self.decided_epochs = self._longer_epochs()
@@ -192,6 +201,13 @@ class Rounds:
                     others = tried - len(again)
                     # part of it is trained already, so its seconds teach nothing about the next trial
                     yield self._trials.hold(again, question, tried=others, estimate=0.0, begun=trial.arms)
+
+    def _is_only_behind(self, question: Question, findings: Sequence[Finding]) -> bool:
+        """Whether the shortness of trials that stay short may be all that keeps an answer from being yes."""
+        if self.shortening == 1 or self.costs.in_heats or self.case.budget.is_short:
+            return False
+        is_ill = any(finding.severity != "info" for finding in findings)
+        return self._projected(question) >= self.bar.score or (question == "testing" and not is_ill)
 
     @property
     def _trials(self) -> Trials:
@@ -227,7 +243,7 @@ class Rounds:
         ensemble = self.arm.plan.ensemble or chosen.plan.ensemble
         plan = dataclasses.replace(chosen.plan, ensemble=ensemble)
         self.arm = TrainedArm(name=CONTROL, plan=plan, members=members)
-        if chosen.remedy.question == "testing" and self._projected_score >= self.bar.score:
+        if chosen.remedy.question == "testing" and self._projected("training") >= self.bar.score:
             # it hinders learning by heart, so a short training is slower, and need not be worse in the end
             self.on_its_way = of_any_length(plan)
         return True
