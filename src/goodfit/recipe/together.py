@@ -27,7 +27,7 @@ Steps = tuple[tuple[str, float], ...]
 
 
 def sound_remedies(plan: Plan, *, without: Collection[str] = ()) -> tuple[Remedy, ...]:
-    """Put together what helps training, from what leaves the structure alone to what changes it most.
+    """Put together what helps training, first what leaves the structure alone; fast rates before usual ones.
 
     Args:
         plan: The plan to treat; what it has already is left out.
@@ -49,19 +49,20 @@ def sound_remedies(plan: Plan, *, without: Collection[str] = ()) -> tuple[Remedy
         >>> for remedy in sound_remedies(sick)[:2]:
         ...     print(remedy.code, *(code for code, _ in remedy.parts))
         sound-rule adam
-        sound-start relu adam
+        sound-fast-start relu adam
     """
     rule: Steps = (("scale-inputs", 0.0), ("plain-output", 0.0), ("unregularised", 0.0), ("adam", 1e-3))
     fast: Steps = (*rule[:-1], ("adam", FAST_RATE))
     units: Steps = (*_units(plan), ("he-init", 0.0))
-    wholes: dict[str, Steps] = {
-        "sound-rule": rule,
-        "sound-start": (*units, *rule),
-        "sound-fast-start": (*units, *fast),
-        "sound-size": (*_size(plan), *units, *rule),
+    starts = {"sound-fast-start": (*units, *fast), "sound-start": (*units, *rule)}
+    sizes = {
         "sound-fast-size": (*_size(plan), *units, *fast),
-        "sound-norms": (*units, ("batch-norm", 0.0), *rule),
+        "sound-size": (*_size(plan), *units, *rule),
     }
+    # time may hold two or three of them: a few layers cost less than many, and learn more surely
+    built = sizes | starts if _is_deep(plan) else starts | sizes
+    norms = {"sound-norms": (*units, ("batch-norm", 0.0), *rule)}
+    wholes: dict[str, Steps] = {"sound-rule": rule, **built, **norms}
     found, plans = [], [plan]
     for code, steps in wholes.items():
         needed = _needed(plan, steps, without)
@@ -102,6 +103,10 @@ def _units(plan: Plan) -> Steps:
         return (("relu", 0.0),)
     name = getattr(plan.network, "activation", "relu")
     return (("relu", 0.0),) if activation_named(name).bounds is not None else ()
+
+
+def _is_deep(plan: Plan) -> bool:
+    return isinstance(plan.network, MLP) and len(plan.network.widths) > 2 * SOUND_DEPTH
 
 
 def _size(plan: Plan) -> Steps:

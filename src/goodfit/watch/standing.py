@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import statistics
+from collections.abc import Sequence
 
 from goodfit.watch.observation import Comparison, Observation
 from goodfit.watch.uses import LossUse
@@ -10,6 +12,8 @@ from goodfit.watch.uses import LossUse
 KEPT_BY_GUESSING = 0.97
 KEPT_WITHOUT_HOPE = 0.995
 """Where references fail too, a small gain may be all there is."""
+MOST_ERROR = 0.03
+"""Standard error of the last loss, over a guess's, that may speak for guessing at most."""
 WELL_LEARNT = 0.1
 FEWEST_STEPS = 20
 NUM_ERRORS = 3.0
@@ -30,8 +34,18 @@ def main_loss(observation: Observation) -> LossUse | None:
 
 def ending(use: LossUse) -> float:
     """Mean of the last tenth of a loss, at least of its last three values."""
-    last = use.curve[-max(3, len(use.curve) // 10) :]
+    last = _last(use)
     return math.fsum(last) / len(last) if last else math.nan
+
+
+def ending_error(use: LossUse) -> float:
+    """Standard error of that mean; infinite with a single value."""
+    last = _last(use)
+    return statistics.stdev(last) / math.sqrt(len(last)) if len(last) > 1 else math.inf
+
+
+def _last(use: LossUse) -> Sequence[float]:
+    return use.curve[-max(3, len(use.curve) // 10) :]
 
 
 def kept(observation: Observation) -> float:
@@ -79,14 +93,15 @@ def least_lead(found: Comparison) -> float:
 
 
 def is_guessing(observation: Observation) -> bool:
-    """Whether the loss ended where an answer that ignores the inputs has it.
+    """Whether the loss ended within a standard error of what an answer that ignores the inputs has.
 
     A script that was cut off is not judged: healthy networks stay long on a plateau, too.
     """
     use = main_loss(observation)
-    if use is None or use.num_calls < FEWEST_STEPS or not observation.is_whole:
+    if use is None or not use.guess or use.num_calls < FEWEST_STEPS or not observation.is_whole:
         return False
-    return kept(observation) >= (KEPT_WITHOUT_HOPE if is_hopeless(observation) else KEPT_BY_GUESSING)
+    limit = KEPT_WITHOUT_HOPE if is_hopeless(observation) else KEPT_BY_GUESSING
+    return kept(observation) + min(MOST_ERROR, ending_error(use) / use.guess) >= limit
 
 
 def is_behind(observation: Observation) -> bool:
