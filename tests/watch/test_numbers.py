@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 import torch
@@ -14,7 +16,7 @@ from goodfit.watch.curve import MOST_BINS, CourseOf
 from goodfit.watch.guesses import guess
 from goodfit.watch.networks import inputs_of
 from goodfit.watch.observation import Comparison
-from goodfit.watch.standing import least_lead
+from goodfit.watch.standing import is_guessing, least_lead
 
 
 def test_a_curve_of_any_length_keeps_its_mean_and_stays_short():
@@ -155,3 +157,15 @@ def test_a_network_two_thirds_of_the_way_to_the_references_is_not_behind(task, g
 
 def test_saturation_means_the_same_in_a_script_and_in_a_run():
     assert layers.NEAR_BOUND == probes.NEAR_BOUND
+
+
+@pytest.mark.parametrize(
+    ("mean", "scatter", "is_guess"),
+    [(0.98, 0.0, True), (0.96, 0.0, False), (0.96, 0.1, True), (0.9, 0.1, False), (0.9, 10.0, False)],
+)
+def test_a_loss_within_a_standard_error_of_a_guess_is_one(mean, scatter, is_guess):
+    # the last tenth of 400 points is 40 of them: an error of 0.1 / sqrt(40)
+    curve = tuple(mean + scatter * (-1) ** i for i in range(400))
+    loss = SimpleNamespace(guess=1.0, num_calls=400, curve=curve)
+    observation = SimpleNamespace(losses=[loss], optimizers=[None], is_whole=True, comparison=None)
+    assert is_guessing(observation) == is_guess
