@@ -25,7 +25,7 @@ from machine import write_results
 from planted import HEALTHY, ILLNESSES, Illness
 from rich.console import Console
 from rich.table import Table
-from searching import predicted_by, settled
+from searching import scores_by_row
 
 from goodfit.data.split import Split
 from goodfit.engine.construction import sizes_of
@@ -132,8 +132,7 @@ def sealed_scores(arm: TrainedArm, split: Split, *, of: Treatment | None = None)
         module.load_state_dict(member.weights)
         modules.append(module)
     if of is None or of.remedy.trains:
-        predicted = (predicted_by(module, plan, rows) for module in modules)
-        return np.stack([settled(plan.loss.score(one_NO, rows.y_N, by_row=True)) for one_NO in predicted])
+        return np.stack([scores_by_row(module, plan, rows) for module in modules])
     with torch.no_grad():
         predicted_SNO = torch.stack([plan.loss.predict(module.eval()(rows.x)) for module in modules])
     votes = [np.delete(predicted_SNO.numpy(), s, axis=0).mean(0) for s in range(len(modules))]

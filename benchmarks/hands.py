@@ -23,8 +23,10 @@ from loky import get_reusable_executor
 from machine import write_results
 from rich.console import Console
 from rich.table import Table
+from shares import large_copy, large_product
 from stacking import MANY_SECONDS, population
 from structures import CASES, Case, make_split
+from watching import spread, written
 
 from goodfit.data.split import Split
 from goodfit.engine.loop import on_threads, train
@@ -32,7 +34,6 @@ from goodfit.engine.workers import Workers, hired
 
 ASKED = 1.7
 LOOK_SECONDS = 2.0
-SIDE, COPIED = 1024, 32_000_000
 
 
 def main() -> None:
@@ -72,7 +73,7 @@ def measure(case: Case, *, repeats: int) -> dict[str, Any]:
         "k": case.k,
         "seconds": {name: round(taken, 3) for name, taken in seconds.items()},
         "gain": {
-            name: [round(value, 2) for value in spread([turn["one"] / turn[name] for turn in turns])]
+            name: spread(turn["one"] / turn[name] for turn in turns)
             for name in ("two threads", "two processes")
         },
     }
@@ -100,15 +101,12 @@ def gain_of(work: Callable[[float], int]) -> float:
 
 def products(seconds: float) -> int:
     """Count large products that are done in some seconds."""
-    a, b = torch.randn(SIDE, SIDE), torch.randn(SIDE, SIDE)
-    out = torch.empty(SIDE, SIDE)
-    return _count(lambda: torch.mm(a, b, out=out), seconds)
+    return _count(large_product(), seconds)
 
 
 def copies(seconds: float) -> int:
-    """Count copies of more floats than a cache holds."""
-    source, target = torch.randn(COPIED), torch.empty(COPIED)
-    return _count(lambda: target.copy_(source), seconds)
+    """Count large copies that are done in some seconds."""
+    return _count(large_copy(), seconds)
 
 
 def _count(work: Callable[[], object], seconds: float) -> int:
@@ -117,11 +115,6 @@ def _count(work: Callable[[], object], seconds: float) -> int:
         work()
         done += 1
     return done
-
-
-def spread(values: Sequence[float]) -> tuple[float, float, float]:
-    """Median, least and most."""
-    return statistics.median(values), min(values), max(values)
 
 
 def show(rows: Sequence[dict[str, Any]], ceiling: dict[str, float]) -> None:
@@ -135,7 +128,7 @@ def show(rows: Sequence[dict[str, Any]], ceiling: dict[str, float]) -> None:
         cells = [
             cell
             for name in ("two threads", "two processes")
-            for cell in (f"{seconds[name]:.2f}", "{:.2f} ({:.2f}-{:.2f})".format(*gain[name]))
+            for cell in (f"{seconds[name]:.2f}", written(gain[name], ".2f"))
         ]
         table.add_row(f"{row['structure']}, {row['batch']}", str(row["k"]), f"{seconds['one']:.2f}", *cells)
     console.print(table)

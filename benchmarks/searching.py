@@ -240,7 +240,10 @@ def settled(scores_N: Tensor) -> np.ndarray:
     return np.nan_to_num(scores_N.numpy().astype(float), nan=0.0, posinf=0.0, neginf=-1e3).clip(-1e3)
 
 
+def scores_by_row(module: nn.Module, plan: Plan, rows: Rows) -> np.ndarray:
+    """Score every row by the plan's metric."""
+    return settled(plan.loss.score(predicted_by(module, plan, rows), rows.y_N, by_row=True))
+
+
 def _validation_score(module: nn.Module, plan: Plan, split: Split) -> float:
-    rows = split.rows("validation", plan.inputs)
-    scores_N = plan.loss.score(predicted_by(module, plan, rows), rows.y_N, by_row=True)
-    return float(settled(scores_N).mean())
+    return float(scores_by_row(module, plan, split.rows("validation", plan.inputs)).mean())

@@ -115,13 +115,23 @@ def _timed(function: Callable[..., Any], stage: str, seconds: Counter[str]) -> C
 
 def measured_rates() -> dict[str, float]:
     """Measure operations per second of a large product and bytes per second of a large copy."""
+    return {
+        "operations": 2 * PRODUCT_SIDE**3 / _fastest(large_product()),
+        "bytes": 2 * 4 * COPIED_FLOATS / _fastest(large_copy()),
+    }
+
+
+def large_product() -> Callable[[], Tensor]:
+    """Prepare a product of matrices that is bound by arithmetic."""
     a, b = torch.randn(2, PRODUCT_SIDE, PRODUCT_SIDE).unbind()
     product = torch.empty_like(a)
+    return lambda: torch.mm(a, b, out=product)
+
+
+def large_copy() -> Callable[[], Tensor]:
+    """Prepare a copy of more floats than a cache holds."""
     source, copy = torch.ones(COPIED_FLOATS), torch.ones(COPIED_FLOATS)
-    return {
-        "operations": 2 * PRODUCT_SIDE**3 / _fastest(lambda: torch.mm(a, b, out=product)),
-        "bytes": 2 * 4 * COPIED_FLOATS / _fastest(lambda: copy.copy_(source)),
-    }
+    return lambda: copy.copy_(source)
 
 
 def _fastest(function: Callable[[], Tensor]) -> float:

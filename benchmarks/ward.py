@@ -179,6 +179,8 @@ def summarise(rows: list[dict[str, Any]]) -> dict[str, Any]:
         }
         for code, name in TOOLS.items()
     }
+    judged = [row for row in faulty if any(row["verdicts"].get(code) is not None for code in TOOLS)]
+    tools["goodfit on these"] = {"judged": len(judged), "flagged": sum(row["is_flagged"] for row in judged)}
     overheads = [row["overhead"] for row in rows if row["overhead"] is not None]
     return {
         "groups": groups,

@@ -425,22 +425,23 @@ def test_a_training_that_its_findings_remedies_do_not_help_is_left_on_its_way_to
 
 
 @pytest.mark.parametrize(
-    ("code", "bar", "on_its_way"),
+    ("code", "bar", "in_heats", "on_its_way"),
     [
-        pytest.param("input-dropout", 0.9, True, id="it was good, and is slower now"),
-        pytest.param("input-dropout", 0.96, False, id="it does not get there any more"),
-        pytest.param("lr-up", 0.9, False, id="a remedy for training slows nothing down on purpose"),
+        pytest.param("input-dropout", 0.9, True, True, id="it was good, and is slower now"),
+        pytest.param("input-dropout", 0.96, True, False, id="it does not get there any more"),
+        pytest.param("lr-up", 0.9, True, False, id="a remedy for training slows nothing down on purpose"),
+        pytest.param("input-dropout", 0.9, False, False, id="trials are not run in heats"),
     ],
 )
 def test_what_a_remedy_for_testing_slows_down_may_still_be_on_its_way(
-    pace, monkeypatch, code, bar, on_its_way
+    pace, monkeypatch, code, bar, in_heats, on_its_way
 ):
     pace(1e-3)
     monkeypatch.setattr(
         "goodfit.procedure.rounds.projected_score", lambda histories, *, epochs, question: 0.95
     )
     monkeypatch.setattr("goodfit.procedure.rounds.best_of", lambda trial, **_: 0)
-    patient = rounds(100, shortening=0.1)
+    patient = rounds(100, shortening=0.1, in_heats=in_heats)
     patient.bar = Bar(score=bar, source="target")
     (remedy,) = [remedy for remedy in RECIPE if remedy.code == code]
     chosen = treatments([remedy], patient.arm.plan)[0]

@@ -73,7 +73,7 @@ class Kept:
         """
         last_KP = self._backend.flat_KP if self.averaged is None else self.averaged.flat_KP
         flat_KP, buffers = last_KP.detach().clone(), self._backend.copied_buffers()
-        if self._best is None or self._best.seen is None:
+        if self._best is None:
             return HandedOver(flat_KP=flat_KP, buffers=buffers, seen=last)
         waits_K = torch.tensor([candidate.plan.patience is not None for candidate in members])
         falls_back_K = torch.tensor([candidate.falls_back for candidate in members])

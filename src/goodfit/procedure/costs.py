@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import math
-import time
 from collections.abc import Sequence
 
 from goodfit.engine.candidate import Candidate
@@ -110,9 +109,8 @@ class Costs:
 
     def final_epochs(self, arm: TrainedArm) -> int:
         """Epochs of a final training for which there is time even if trials use all of theirs."""
-        budget = self.case.budget
-        seconds = budget.final_deadline - max(budget.trial_deadline, time.monotonic())
-        return int(max(0.0, MOST_OF_TIME * seconds) / self.of_epoch(arm.plan, arm)) if budget.is_timed else 0
+        seconds = self.case.budget.left_for_final() - self.case.budget.left_for_trials()
+        return int(MOST_OF_TIME * seconds / self.of_epoch(arm.plan, arm))
 
     def know_first(self, arm: TrainedArm, *, took: float) -> None:
         """Take the price of all arms from what the first one took, with all that goes with its training."""

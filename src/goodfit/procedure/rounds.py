@@ -207,7 +207,8 @@ class Rounds:
         if self.shortening == 1 or self.costs.in_heats or self.case.budget.is_short:
             return False
         is_ill = any(finding.severity != "info" for finding in findings)
-        return self._projected(question) >= self.bar.score or (question == "testing" and not is_ill)
+        # the projection comes last, since it measures a pace
+        return (question == "testing" and not is_ill) or self._projected(question) >= self.bar.score
 
     @property
     def _trials(self) -> Trials:
@@ -243,7 +244,8 @@ class Rounds:
         ensemble = self.arm.plan.ensemble or chosen.plan.ensemble
         plan = dataclasses.replace(chosen.plan, ensemble=ensemble)
         self.arm = TrainedArm(name=CONTROL, plan=plan, members=members)
-        if chosen.remedy.question == "testing" and self._projected("training") >= self.bar.score:
+        is_for_testing = chosen.remedy.question == "testing"
+        if self.costs.in_heats and is_for_testing and self._projected("training") >= self.bar.score:
             # it hinders learning by heart, so a short training is slower, and need not be worse in the end
             self.on_its_way = of_any_length(plan)
         return True

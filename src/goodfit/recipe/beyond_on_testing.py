@@ -7,6 +7,7 @@ from dataclasses import replace
 from goodfit.engine.plan import Plan
 from goodfit.nets.mlp import MLP
 from goodfit.recipe.beyond_on_training import wider
+from goodfit.recipe.on_training import scale_lr
 from goodfit.recipe.remedy import Remedy
 
 
@@ -51,10 +52,6 @@ def _shift(plan: Plan, dose: float) -> Plan:
 
 def _mirror(plan: Plan, dose: float) -> Plan:
     return plan if plan.mirror >= dose else replace(plan, mirror=dose)
-
-
-def _larger_steps(plan: Plan, dose: float) -> Plan:
-    return replace(plan, rule=replace(plan.rule, lr=plan.rule.lr * dose))
 
 
 def _ensemble(plan: Plan, dose: float) -> Plan:
@@ -138,7 +135,7 @@ BEYOND_ON_TESTING = (
         code="larger-steps",
         question="testing",
         sentence="take steps {dose} times as large, which pass by what single rows would teach",
-        edit=_larger_steps,
+        edit=scale_lr,
         doses=(3.0,),  # Li, Wei and Ma, NeurIPS 2019: a large rate learns easy patterns that hold elsewhere
         source="beyond",
     ),

@@ -47,7 +47,8 @@ def rule(name: str) -> Edit:
     return edit
 
 
-def _scale_lr(plan: Plan, dose: float) -> Plan:
+def scale_lr(plan: Plan, dose: float) -> Plan:
+    """Multiply the learning rate."""
     return replace(plan, rule=replace(plan.rule, lr=plan.rule.lr * dose))
 
 
@@ -124,14 +125,14 @@ ON_TRAINING = (
         code="lr-up",
         question="training",
         sentence="multiply the learning rate by {dose}",
-        edit=_scale_lr,
+        edit=scale_lr,
         doses=(3.0, 10.0),
     ),
     Remedy(
         code="lr-down",
         question="training",
         sentence="multiply the learning rate by {dose}",
-        edit=_scale_lr,
+        edit=scale_lr,
         doses=(0.3, 0.1),
     ),
 )
