@@ -67,7 +67,11 @@ def main() -> None:
     cases = [case for case in CASES if not arguments.only or case.name in arguments.only]
     if arguments.quick:
         cases = [shortened(case) for case in cases]
-    rows = [measure(case, is_quick=arguments.quick) for case in cases]
+    rows = []
+    for case in cases:
+        rows.append(measure(case, is_quick=arguments.quick))
+        if not arguments.json:
+            print(f"{case.name}, {case.batch}, K = {case.k}: {rows[-1]['ratio']:.2f}", flush=True)
     if arguments.json:
         wanted = ("structure", "batch", "k", "threads", "device", "reference_us", "goodfit_us", "ratio")
         print(json.dumps([{name: row[name] for name in wanted} for row in rows], indent=1))

@@ -16,6 +16,7 @@ from sklearn.utils.estimator_checks import check_estimator
 import goodfit
 from goodfit import GoodfitClassifier, GoodfitRegressor
 from goodfit.errors import GoodfitError
+from goodfit.interop import estimator
 from goodfit.interop.sklearn_input import EstimatorError
 
 QUICK = {"max_trainings": 2, "num_seeds": 1, "epochs": 12}
@@ -238,3 +239,23 @@ def test_rows_of_another_frame_are_refused(fitted, irises):
 
 def test_the_names_are_public():
     assert {"GoodfitClassifier", "GoodfitRegressor", "export"} <= set(goodfit.__all__)
+
+
+@pytest.mark.parametrize("num_rows", [12, 150])
+def test_a_device_that_is_not_there_is_refused(irises, num_rows):
+    X, y = (part[:: 150 // num_rows] for part in irises)
+    with pytest.raises(EstimatorError, match="'tpu'"):
+        GoodfitClassifier(**QUICK, device="tpu").fit(X, y)
+
+
+def test_the_device_is_handed_to_the_recipe(irises, monkeypatch):
+    asked = []
+
+    def listening(*given, device, **said):
+        asked.append(device)
+        return goodfit.fit(*given, device=device, **said)
+
+    monkeypatch.setattr(estimator, "run_recipe", listening)
+    fitted = clone(GoodfitClassifier(**QUICK, device="cpu")).fit(*irises)
+    assert asked == ["cpu"]
+    assert "CPU only" in fitted.run_.machine
