@@ -29,8 +29,8 @@ from searching import scores_by_row
 
 from goodfit.data.split import Split
 from goodfit.engine.construction import sizes_of
-from goodfit.engine.losses import row_scores
 from goodfit.engine.plan import Plan
+from goodfit.engine.predicted import row_scores
 from goodfit.evidence.arms import CONTROL, Question, TrainedArm, train_arms
 from goodfit.evidence.statistics import judge, paired_effect
 from goodfit.evidence.trial import try_out

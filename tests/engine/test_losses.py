@@ -11,7 +11,8 @@ from scipy.special import expit, huber, log_softmax, softmax
 from sklearn.metrics import accuracy_score, r2_score
 
 from goodfit.engine.blend import Blend
-from goodfit.engine.losses import FOR_CLASSES, FOR_NUMBERS, Loss, apply_link, row_scores
+from goodfit.engine.losses import FOR_CLASSES, FOR_NUMBERS, Loss
+from goodfit.engine.predicted import apply_link, row_scores
 from goodfit.errors import PlanError
 
 K, N, O = 3, 40, 4  # noqa: E741  (the letters of the shapes)

@@ -13,9 +13,10 @@ from tests.engine.conftest import make_plan, make_split
 from goodfit.engine.candidate import Candidate
 from goodfit.engine.counted import CountedStreams
 from goodfit.engine.loop import train
-from goodfit.engine.losses import Loss, row_scores
+from goodfit.engine.losses import Loss
 from goodfit.engine.noise import Streams
 from goodfit.engine.pool import Pool
+from goodfit.engine.predicted import row_scores
 from goodfit.engine.weighting import drawn_by_weight, linearised, spread_of
 
 STARTS = [0.0, 2.0**-24, 0.3, 0.5, 1 - 2.0**-24]

@@ -10,9 +10,11 @@ import re
 from dataclasses import replace
 
 import pytest
+import torch.nn.functional as F  # noqa: N812
 from tests.recipe.conftest import BARE
 from torch import nn
 
+from goodfit.engine.contract import Contract
 from goodfit.engine.losses import Loss
 from goodfit.nets.cnn import CNN
 from goodfit.nets.given import Given
@@ -30,11 +32,14 @@ REGULARISED = replace(
     rule=replace(BARE.rule, weight_decay=0.6),
 )
 GIVEN = replace(BARE, network=Given(factory=nn.Linear))
+SHARES = Contract(output_shape=(2,), function=lambda shares, truth: (shares - F.one_hot(truth, 2)).square())
+OF_SHARES = Loss(name="own", kind="classes", num_outputs=2, contract=SHARES, is_share=True)
 SCALED = replace(BARE, inputs="scaled")
 PATIENTS = {
     "plain-inputs": EXPANDED,
     "unregularised": REGULARISED,
     "plain-output": GIVEN,
+    "usual-loss": replace(GIVEN, loss=OF_SHARES),
     "input-noise": SCALED,
 }
 
@@ -67,6 +72,12 @@ EDITS = {
     "deeper": {"network.widths": (16,) * 6},
     "longer": {"epochs": 60},
     "plain-output": {"network.plain_output": True},
+    "usual-loss": {
+        "network.plain_output": True,
+        "loss.name": "cross-entropy",
+        "loss.contract.function": None,
+        "loss.is_share": False,
+    },
     "unregularised": {
         **dict.fromkeys(
             ("l1", "l2", "dropout", "input_dropout", "label_smoothing", "rule.weight_decay"), 0.0
@@ -97,6 +108,7 @@ OF_HIDDEN_LAYERS = {
     *("relu", "leaky-relu", "prelu", "maxout", "gelu", "silu", "he-init", "xavier-init"),
     *("batch-norm", "layer-norm", "skip", "shallower", "wider", "smaller", "dropout"),
 }
+OF_GIVEN = {"plain-output", "usual-loss"}
 
 every_remedy = pytest.mark.parametrize("remedy", RECIPE, ids=lambda remedy: remedy.code)
 
@@ -160,7 +172,7 @@ def test_of_two_doses_for_testing_the_stronger_holds_and_for_training_the_first(
 def test_edits_of_hidden_layers_leave_a_linear_network_alone(remedy):
     linear = replace(patient_for(remedy), network=MLP(widths=()))
     is_left_alone = remedy.treat(linear, remedy.doses[0]) == linear
-    assert is_left_alone == (remedy.code in OF_HIDDEN_LAYERS | {"deeper", "plain-output"})
+    assert is_left_alone == (remedy.code in OF_HIDDEN_LAYERS | OF_GIVEN | {"deeper"})
 
 
 @pytest.mark.parametrize(
@@ -171,7 +183,7 @@ def test_any_network_can_be_offered_any_remedy(remedy, network):
     patient = replace(patient_for(remedy), network=network)
     treated = remedy.treat(patient, remedy.doses[0])
     assert treated.network.kind == network.kind
-    of_layers = {"layer-norm", "skip", "wider", "deeper", "plain-output"}
+    of_layers = {"layer-norm", "skip", "wider", "deeper", *OF_GIVEN}
     if remedy.code in {"shallower", "smaller"}:
         assert treated == patient
     elif remedy.code in of_layers:
@@ -292,3 +304,9 @@ class TestRecord:
         assert Treatment(remedy=by_code["relu"], dose=0.0, plan=BARE).name == "relu"
         assert Treatment(remedy=by_code["l2"], dose=1e-3, plan=BARE).name == "l2 0.001"
         assert Treatment(remedy=by_code["clip"], dose=1.0, plan=BARE).name == "clip"
+
+
+def test_a_loss_of_numbers_of_the_users_own_is_not_exchanged():
+    loss = Loss(name="own", kind="numbers", num_outputs=2, contract=SHARES)
+    remedy = next(remedy for remedy in RECIPE if remedy.code == "usual-loss")
+    assert remedy.treat(replace(GIVEN, loss=loss), 0.0) == replace(GIVEN, loss=loss)

@@ -22,12 +22,11 @@ from goodfit.errors import PlanError
 
 IGNORED = -100
 
-_ELEMENTWISE = (nn.MSELoss, nn.L1Loss, nn.HuberLoss, nn.SmoothL1Loss, nn.BCELoss, nn.BCEWithLogitsLoss)
+_OF_NUMBERS = (nn.MSELoss, nn.L1Loss, nn.HuberLoss, nn.SmoothL1Loss)
+_FUNCTIONS_OF_NUMBERS = (F.mse_loss, F.l1_loss, F.huber_loss, F.smooth_l1_loss)
+_ELEMENTWISE = (*_OF_NUMBERS, nn.BCELoss, nn.BCEWithLogitsLoss)
 _ELEMENTWISE_FUNCTIONS = (
-    F.mse_loss,
-    F.l1_loss,
-    F.huber_loss,
-    F.smooth_l1_loss,
+    *_FUNCTIONS_OF_NUMBERS,
     F.binary_cross_entropy,
     F.binary_cross_entropy_with_logits,
 )
@@ -57,6 +56,12 @@ class Contract:
     def num_classes(self) -> int:
         """Classes of a place."""
         return self.output_shape[self.class_axis] if self.output_shape else 1
+
+    @property
+    def takes_any_scores(self) -> bool:
+        """Whether the loss is known to be defined for all real numbers."""
+        function = self.function
+        return function is None or isinstance(function, _OF_NUMBERS) or function in _FUNCTIONS_OF_NUMBERS
 
     def outputs(self, scores_NO: Tensor) -> Tensor:
         """Put the scores of one network into the shape in which it returned them."""

@@ -25,8 +25,8 @@ from goodfit.engine.candidate import Candidate
 from goodfit.engine.construction import build_backend, build_module
 from goodfit.engine.descent import Descent
 from goodfit.engine.history import Harness
-from goodfit.engine.losses import row_scores
 from goodfit.engine.plan import Plan
+from goodfit.engine.predicted import row_scores
 from goodfit.engine.relations import input_signal, parts_apart
 from goodfit.engine.repetition import find_repetition, target_order
 from goodfit.forms import Form

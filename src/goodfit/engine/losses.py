@@ -18,11 +18,10 @@ from torch import Tensor
 
 from goodfit.engine.blend import Blend, Targets
 from goodfit.engine.contract import Contract, label_rows, place_rows
+from goodfit.engine.predicted import Link, apply_link, row_scores
 from goodfit.engine.scoring import Scoring
-from goodfit.engine.weighting import linearised, spread_of
 from goodfit.errors import PlanError
 
-Link = Literal["softmax", "sigmoid", "identity", "sigmoids", "shares"]
 FOR_CLASSES = ("cross-entropy", "squared", "binary-cross-entropy")
 FOR_NUMBERS = ("squared", "huber")
 NAMES = {
@@ -91,6 +90,24 @@ class Loss:
     def is_own(self) -> bool:
         """Whether a function of the user's own judges."""
         return self.contract is not None and self.contract.function is not None
+
+    @property
+    def takes_any_scores(self) -> bool:
+        """Whether it is defined for all real numbers, as goodfit's are, and those of torch for numbers."""
+        return self.contract is None or self.contract.takes_any_scores
+
+    @property
+    def usual(self) -> Loss | None:
+        """Cross-entropy of raw scores, in place of a function of the user's own for classes or labels."""
+        if not self.is_own or self.contract is None or self.kind == "numbers":
+            return None
+        is_single = self.kind == "labels" or (self.kind == "classes" and self.num_outputs == 1)
+        return dataclasses.replace(
+            self,
+            name="binary-cross-entropy" if is_single else "cross-entropy",
+            contract=dataclasses.replace(self.contract, function=None),
+            is_share=False,
+        )
 
     @property
     def metric(self) -> str:
@@ -235,56 +252,3 @@ def _squared_distance(share_KON: Tensor, y_K1N: Tensor, smoothing_K1: Tensor | N
     even_K1, kept_K1 = smoothing_K1 / num_classes, 1 - smoothing_K1
     target_K1 = kept_K1.square() + (2 * kept_K1 + smoothing_K1) * even_K1
     return (own_KN - 2 * (kept_K1 * right_KN + even_K1) + target_K1) / num_classes
-
-
-def apply_link(scores: Tensor, link: Link) -> Tensor:
-    """Turn raw scores into probabilities over classes (two columns for one sigmoid output), or values.
-
-    Example:
-        >>> apply_link(torch.tensor([[0.0]]), "sigmoid")
-        tensor([[0.5000, 0.5000]])
-    """
-    if link == "softmax":
-        # classes before rows, as in Loss.rows
-        return scores.transpose(-1, -2).contiguous().softmax(dim=-2).transpose(-1, -2).contiguous()
-    if link == "sigmoids":
-        return scores.sigmoid()
-    if link == "sigmoid" or (link == "shares" and scores.shape[-1] == 1):
-        right = scores.sigmoid() if link == "sigmoid" else scores
-        return torch.cat([1 - right, right], dim=-1)
-    return scores
-
-
-def row_scores(predicted: Tensor, y: Tensor, *, kind: str, weight: Tensor | None = None) -> Tensor:
-    """Score every row so that the mean over rows is the metric.
-
-    Classes: 1 where the most probable class is the right one, else 0; the mean is accuracy.
-    Numbers: :math:`1 - (y - \\hat y)^2 / \\mathrm{Var}(y)`; the mean is R squared (over several numbers of
-    a row, their mean). Labels: the share of a row's labels that are right. Places: the right ones of a row
-    over those that count in a mean row.
-
-    Args:
-        predicted: Probabilities ``(..., N, O)`` or values ``(..., N, 1)``.
-        y: Class numbers or targets, ``(N,)`` or broadcastable; ``(N, T)`` where a row has several.
-        kind: What is to be learnt, as in :class:`goodfit.data.task.Task`.
-        weight: How often each row counts, for one class or number a row; scores are then linearised.
-    """
-    if weight is not None:
-        return linearised(_of_one_target(predicted, y, kind=kind, weight=weight), weight)
-    if kind == "labels":
-        return ((predicted > 0.5) == (y > 0.5)).to(torch.float32).mean(dim=-1)
-    if kind == "places":
-        chosen = predicted.unflatten(-1, (y.shape[-1], -1)).argmax(dim=-1)
-        counted = (y >= 0).sum(dim=-1).to(torch.float32)
-        return (chosen == y).sum(dim=-1) / counted.mean(dim=-1, keepdim=True).clamp_min(1e-9)
-    if kind == "numbers" and predicted.shape[-1] > 1:
-        spread = y.var(dim=-2, unbiased=False, keepdim=True).clamp_min(1e-12)
-        return (1 - (predicted - y).square() / spread).mean(dim=-1)
-    return _of_one_target(predicted, y, kind=kind, weight=None)
-
-
-def _of_one_target(predicted: Tensor, y: Tensor, *, kind: str, weight: Tensor | None) -> Tensor:
-    if kind == "classes":
-        return (predicted.argmax(dim=-1) == y).to(torch.float32)
-    spread = spread_of(y, weight).clamp_min(1e-12)
-    return 1 - (predicted.squeeze(-1) - y).square() / spread

@@ -68,7 +68,7 @@ def _weighted_scores(
 ) -> np.ndarray:
     import torch
 
-    from goodfit.engine.losses import row_scores
+    from goodfit.engine.predicted import row_scores
 
     truth_N, found_N = torch.from_numpy(y_N), torch.from_numpy(np.asarray(predicted_N, dtype=y_N.dtype))
     outputs_NO = found_N.unsqueeze(1)

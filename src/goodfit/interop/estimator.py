@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 from goodfit.data.task import TaskKind
 from goodfit.engine.device import device_named
-from goodfit.engine.losses import apply_link
+from goodfit.engine.predicted import apply_link
 from goodfit.errors import PlanError
 from goodfit.interop.canonical import Weighted, canonical
 from goodfit.interop.few_rows import are_too_few, fit_as_it_is

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from goodfit.data.numbers import LIMIT
-from goodfit.engine.losses import apply_link
+from goodfit.engine.predicted import apply_link
 from goodfit.errors import ModelError, PlanError
 from goodfit.interop.opened import opened
 from goodfit.interop.rehearsal import made_up

@@ -146,8 +146,9 @@ def unsuited_remedies(plan: Plan, split: Split, *, is_short: bool = False) -> di
     if not split.can_expand:
         reasons["expand-inputs"] = "there are no numeric columns to expand"
     if plan.loss.is_own:
-        said = "the loss is a function of the user's own"
-        reasons |= dict.fromkeys(("label-smoothing", "plain-output"), said)
+        reasons["label-smoothing"] = "the loss is a function of the user's own"
+        if not plan.loss.takes_any_scores:
+            reasons["plain-output"] = "the user's loss may need what the last activation makes of scores"
     if split.form is not None and not split.form.is_continuous:
         # what adds noise to inputs would make other codes of them
         reasons |= dict.fromkeys(INPUT_REMEDIES, "some inputs are codes or masks")

@@ -12,13 +12,14 @@ import torch.nn.functional as F  # noqa: N812  (the name everybody knows)
 from torch import nn
 
 from goodfit.data.split import Split
+from goodfit.engine.construction import sizes_of
 from goodfit.engine.contract import IGNORED, Contract, refuse_arguments
+from goodfit.engine.graph import operations
 from goodfit.engine.losses import Loss
 from goodfit.engine.plan import Plan
 from goodfit.engine.scoring import scoring_of
 from goodfit.errors import ModelError, PlanError
 from goodfit.nets.given import Given
-from goodfit.nets.network import Sizes
 from goodfit.rules.from_torch import rule_of
 
 _FUNCTIONS: dict[Any, str] = {
@@ -29,6 +30,8 @@ _FUNCTIONS: dict[Any, str] = {
     F.binary_cross_entropy_with_logits: "binary-cross-entropy",
 }
 _ON_SHARES = (nn.BCELoss, F.binary_cross_entropy)
+_SHARES = frozenset({"sigmoid", "softmax"})
+"""Operations that make shares of scores."""
 
 
 def ignored_class(loss: Any) -> int:
@@ -79,22 +82,31 @@ def with_own_network(
         num_outputs=math.prod(shape),
         class_weights=changes.pop("class_weights", ()) or plan.loss.class_weights,
         contract=contract,
-        is_share=loss in _ON_SHARES or isinstance(loss, nn.BCELoss),
     )
     is_simple = is_tensor and form.is_plain and shape == (made.num_outputs,) and not split.task.shape
     network = dataclasses.replace(plan.network, form=None if is_simple else form)
-    return dataclasses.replace(plan, network=network, loss=made, **changes), split
+    plan = dataclasses.replace(plan, network=network, loss=made, **changes)
+    return dataclasses.replace(plan, loss=dataclasses.replace(made, is_share=_is_share(plan, split))), split
+
+
+def _is_share(plan: Plan, split: Split) -> bool:
+    """Tell whether the user's loss is given what is predicted, and no scores that a link has to be put on."""
+    loss = plan.loss
+    if not loss.is_own or loss.contract is None or loss.kind not in ("classes", "labels"):
+        return False
+    function = loss.contract.function
+    if function in _ON_SHARES or isinstance(function, nn.BCELoss) or loss.takes_any_scores:
+        return True  # squared error and its like set outputs beside 0 and 1 as they are
+    with torch.random.fork_rng(devices=[]):
+        module = plan.network.build(sizes_of(plan, split)).eval()
+        made_by = operations(module(split.rows("train", inputs=plan.inputs).x[:2]))
+    return not _SHARES.isdisjoint(made_by) and "log" not in made_by
 
 
 def with_optimizer(plan: Plan, split: Split, optimizer: Callable[..., Any]) -> Plan:
     """Take the update rule from the function that makes the user's optimizer."""
-    sizes = Sizes(
-        inputs=split.input_shape(plan.inputs),
-        cardinalities=split.cardinalities,
-        outputs=plan.loss.num_outputs,
-    )
     with torch.random.fork_rng(devices=[]):
-        rule, l2 = rule_of(optimizer, plan.network.build(sizes))
+        rule, l2 = rule_of(optimizer, plan.network.build(sizes_of(plan, split)))
     return dataclasses.replace(plan, rule=rule, l2=plan.l2 or l2)
 
 

@@ -76,6 +76,13 @@ def _plain_output(plan: Plan, dose: float) -> Plan:
     return replace(plan, network=replace(plan.network, plain_output=True))
 
 
+def _usual_loss(plan: Plan, dose: float) -> Plan:
+    usual = plan.loss.usual
+    if not isinstance(plan.network, Given) or usual is None:
+        return plan
+    return replace(plan, network=replace(plan.network, plain_output=True), loss=usual)
+
+
 def _deeper(plan: Plan, dose: float) -> Plan:
     if isinstance(plan.network, Given):
         return replace(plan, network=replace(plan.network, deepening=plan.network.deepening + 1))
@@ -222,6 +229,13 @@ BEYOND_ON_TRAINING = (
         question="training",
         sentence="take the activation off the last layer, for the loss has one",
         edit=_plain_output,
+        source="beyond",
+    ),
+    Remedy(
+        code="usual-loss",
+        question="training",
+        sentence="minimise cross-entropy of raw scores, with no activation behind the last layer",
+        edit=_usual_loss,
         source="beyond",
     ),
     Remedy(

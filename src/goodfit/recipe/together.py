@@ -51,7 +51,8 @@ def sound_remedies(plan: Plan, *, without: Collection[str] = ()) -> tuple[Remedy
         sound-rule adam
         sound-fast-start relu adam
     """
-    rule: Steps = (("scale-inputs", 0.0), ("plain-output", 0.0), ("unregularised", 0.0), ("adam", 1e-3))
+    proper: Steps = (("scale-inputs", 0.0), ("usual-loss", 0.0), ("plain-output", 0.0))
+    rule: Steps = (*proper, ("unregularised", 0.0), ("adam", 1e-3))
     fast: Steps = (*rule[:-1], ("adam", FAST_RATE))
     units: Steps = (*_units(plan), ("he-init", 0.0))
     starts = {"sound-fast-start": (*units, *fast), "sound-start": (*units, *rule)}
