@@ -1,14 +1,13 @@
-"""What ``goodfit watch`` costs: the same scripts with and without it, side by side.
+"""What ``goodfit watch`` costs, on three small scripts (in ``watched/``).
 
-    python benchmarks/watching.py [--rounds 8] [--scale 1.0] [--only mlp ...]
+    python benchmarks/watching.py [--rounds 4] [--scale 1.0] [--only mlp ...]
 
-Three small scripts (in ``watched/``) train for about twenty seconds each. Every round runs a script alone
-and watched at the same time, each in a process of its own on a core of its own, and the next round on each
-other's cores: what else the machine does then slows both down. Two rounds on swapped cores make a pair,
-whose ratio is the geometric mean of both. Printed are the CPU seconds of the training loop; the share that
-watching adds to them (median of the pairs, least and most, interval of the mean); the CPU seconds that
-watching adds around the loop, for loading goodfit and for judging; the peak memory; and the overhead that
-goodfit itself tells.
+What watching adds to a training loop is measured inside one process, where stretches of a fifth of a second
+are watched and left alone in turn: whatever else the machine does slows down both. Printed are the CPU
+seconds of all watched stretches over those of the others, with the interval that the pairs leave.
+What it adds around the loop, for loading goodfit, for the first looks and for judging, and to the peak of
+memory is measured between processes: every round runs a script alone and watched at the same time, each on a
+core of its own, and the next round on each other's cores.
 """
 
 from __future__ import annotations
@@ -26,14 +25,16 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from machine import write_results
 from rich.console import Console
 from rich.table import Table
-from scipy.stats import t
 
 WATCHED = Path(__file__).parent / "watched"
 STEPS = {"mlp": 40_000, "cnn": 1_200, "transformer": 1_800}
 ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1"}
+TIMES_AS_LONG = 3
+"""Steps of the training whose stretches are watched in turn, over those of the scripts."""
 MEGABYTE = 1024  # ru_maxrss is in kilobytes
 
 
@@ -42,14 +43,19 @@ class Cost:
     """What one run of a script took.
 
     Attributes:
-        loop: CPU seconds of the training loop.
+        printed: What it printed last.
         whole: CPU seconds of the process.
         peak: Megabytes at the peak.
     """
 
-    loop: float
+    printed: str
     whole: float
     peak: float
+
+    @property
+    def loop(self) -> float:
+        """CPU seconds of the training loop."""
+        return float(self.printed)
 
     @property
     def around(self) -> float:
@@ -60,44 +66,52 @@ class Cost:
 def main() -> None:
     """Run the benchmark, print its table, and write its record."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("--rounds", type=int, default=8, help="an even number")
+    parser.add_argument("--rounds", type=int, default=4, help="of processes; an even number")
     parser.add_argument("--scale", type=float, default=1.0, help="factor on the number of steps")
     parser.add_argument("--only", nargs="*", choices=STEPS, default=list(STEPS))
     arguments = parser.parse_args()
-    if arguments.rounds < 4 or arguments.rounds % 2:
-        parser.error(f"--rounds is {arguments.rounds}; two pairs at least, give an even number of 4 or more")
+    if arguments.rounds < 2 or arguments.rounds % 2:
+        parser.error(f"--rounds is {arguments.rounds}; give an even number of 2 or more")
     rows = [
-        measure(name, num_steps=round(STEPS[name] * arguments.scale), num_pairs=arguments.rounds // 2)
+        measure(name, num_steps=round(STEPS[name] * arguments.scale), num_rounds=arguments.rounds)
         for name in arguments.only
     ]
     show(rows)
     print(write_results("watching", {"rounds": arguments.rounds, "scale": arguments.scale, "rows": rows}))
 
 
-def measure(name: str, *, num_steps: int, num_pairs: int) -> dict[str, Any]:
-    """Run one script alone and watched, at the same time, and set the costs side by side."""
+def measure(name: str, *, num_steps: int, num_rounds: int) -> dict[str, Any]:
+    """Run one script in turn, then alone and watched at the same time, and set the costs side by side."""
     script = [str(WATCHED / f"{name}.py"), str(num_steps)]
     rounds, told = [], []
     with tempfile.TemporaryDirectory() as folder:
         found = Path(folder) / "found.json"
         watching = ["-m", "goodfit", "watch", "--json", str(found), *script]
-        for turn in range(2 * num_pairs):
+        for turn in range(num_rounds):
             cores = sorted(os.sched_getaffinity(0))[:2]
             rounds.append(run_both(script, watching, cores=cores if turn % 2 else cores[::-1]))
             told.append(json.loads(found.read_text(encoding="utf-8")))
-    shares = [math.log(watched.loop / alone.loop) for alone, watched in rounds]
-    added_P = [math.exp(statistics.mean(shares[i : i + 2])) - 1 for i in range(0, len(shares), 2)]
+    in_turn = run([str(WATCHED / "in_turn.py"), script[0], str(TIMES_AS_LONG * num_steps)], cores[0])
+    stretches = json.loads(in_turn.printed)
     return {
         "script": name,
         "steps": num_steps,
         "loop_seconds": statistics.median(alone.loop for alone, _ in rounds),
-        "loop_added": spread(added_P),
-        "loop_added_interval": interval(added_P),
+        "num_pairs": len(stretches["pairs"]),
+        "loop_added": added(stretches["pairs"]),
         "seconds_around": spread(watched.around - alone.around for alone, watched in rounds),
         "memory_added": spread(watched.peak / alone.peak - 1 for alone, watched in rounds),
         "told": statistics.median(found["overhead"] for found in told),
         "severe": sorted({f["code"] for found in told for f in found["findings"] if f["severity"] != "info"}),
     }
+
+
+def added(pairs: list[tuple[float, float]]) -> tuple[float, float, float]:
+    """Share that is added by the first of each pair, with its 95 % interval as that of a ratio of means."""
+    watched_P, alone_P = (np.array(side) for side in zip(*pairs, strict=True))
+    ratio = watched_P.sum() / alone_P.sum()
+    error = np.std(watched_P - ratio * alone_P, ddof=1) / math.sqrt(len(pairs)) / alone_P.mean()
+    return ratio - 1, ratio - 1 - 1.96 * error, ratio - 1 + 1.96 * error
 
 
 def run_both(script: list[str], watching: list[str], *, cores: list[int]) -> tuple[Cost, Cost]:
@@ -122,13 +136,7 @@ def run(words: list[str], core: int) -> Cost:
     if process.returncode:
         raise SystemExit(f"{' '.join(words)} ended with exit code {process.returncode}")
     whole = used.ru_utime + used.ru_stime
-    return Cost(loop=float(printed), whole=whole, peak=used.ru_maxrss / MEGABYTE)
-
-
-def interval(values: list[float]) -> tuple[float, float]:
-    """Bound the mean of some values at 95 %, by Student's distribution."""
-    half = float(t.ppf(0.975, len(values) - 1)) * statistics.stdev(values) / math.sqrt(len(values))
-    return statistics.mean(values) - half, statistics.mean(values) + half
+    return Cost(printed=printed, whole=whole, peak=used.ru_maxrss / MEGABYTE)
 
 
 def spread(shares: Any) -> dict[str, float]:
@@ -145,12 +153,12 @@ def written(found: dict[str, float], form: str) -> str:
 
 def show(rows: list[dict[str, Any]]) -> None:
     """Print what watching adds to each script."""
-    table = Table(title="what goodfit watch adds: median (least to most)")
+    table = Table(title="what goodfit watch adds: share of the loop (interval), and median (least to most)")
     for column in (
         "script",
         "loop, CPU s",
         "added",
-        "interval",
+        "pairs",
         "around it, s",
         "peak memory",
         "told",
@@ -161,8 +169,8 @@ def show(rows: list[dict[str, Any]]) -> None:
         table.add_row(
             row["script"],
             f"{row['loop_seconds']:.1f}",
-            written(row["loop_added"], "+.1%"),
-            "{:+.1%} to {:+.1%}".format(*row["loop_added_interval"]),
+            "{:+.1%} ({:+.1%} to {:+.1%})".format(*row["loop_added"]),
+            str(row["num_pairs"]),
             written(row["seconds_around"], "+.2f"),
             written(row["memory_added"], "+.1%"),
             f"{row['told']:.1%}",

@@ -44,6 +44,44 @@ def test_torch_is_left_as_it_was(watched):
     assert state_of_torch() == before
 
 
+def steps_of_a_broadcast(num_steps):
+    network = nn.Linear(3, 1)
+    rule, x = torch.optim.SGD(network.parameters(), lr=0.01), torch.randn(8, 3)
+    for _ in range(num_steps):
+        rule.zero_grad()
+        torch.nn.functional.mse_loss(network(x), x[:, 0]).backward()
+        rule.step()
+
+
+def test_a_pause_leaves_torch_as_it_was_and_its_steps_out():
+    before = state_of_torch()
+    with Session(quiet=True) as session:
+        with session.paused():
+            assert state_of_torch() == before
+            steps_of_a_broadcast(20)
+        assert state_of_torch() != before
+    assert session.num_steps == 0
+    assert session.findings == ()
+
+
+def test_what_is_wrong_is_found_around_a_pause():
+    with Session(quiet=True) as session:
+        for _ in range(4):
+            steps_of_a_broadcast(5)
+            with session.paused():
+                steps_of_a_broadcast(3)
+    assert session.num_steps == 20
+    assert [found.code for found in session.findings if found.severity == "error"] == ["GF012"]
+
+
+def test_a_pause_ends_with_an_error_inside_it():
+    with Session(quiet=True) as session:
+        with pytest.raises(ZeroDivisionError), session.paused():
+            _ = 1 / 0
+        steps_of_a_broadcast(8)
+    assert session.num_steps == 8
+
+
 def test_a_fault_in_goodfit_never_reaches_the_script(watched, monkeypatch, capsys):
     def break_down(self, optimizer):
         raise ZeroDivisionError("planted")

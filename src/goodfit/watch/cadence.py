@@ -48,6 +48,10 @@ class Cadence:
         """Share of the wall time that watching took: looking, and passing through."""
         return (self.spent + self._tolls()) / max(self.seconds, 1e-9)
 
+    def leave_out(self, seconds: float) -> None:
+        """Take time off the clock in which nothing was watched."""
+        self._started += seconds
+
     def is_due(self, *, num_optimizers: int = 1) -> bool:
         """Whether the next step should be looked at closely."""
         num_first = FIRST_STEPS * min(num_optimizers, MOST_OPTIMIZERS)

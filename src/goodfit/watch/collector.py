@@ -81,7 +81,8 @@ class Collector:
             self._calls.begin()
             self._wake()
 
-    def _rest(self) -> None:
+    def rest(self) -> None:
+        """End the look that is going on, if there is one."""
         if not self.is_awake:
             return
         self.is_awake = False
@@ -104,7 +105,7 @@ class Collector:
         """A module was called."""
         self._calls.left(module, arguments, options, output)
         if self._site is not None and self._calls.has_seen_evaluation:
-            self._rest()
+            self.rest()
 
     def lost(
         self, function: str, output: Tensor, target: Tensor, options: dict[str, Any], value: Tensor
@@ -156,7 +157,7 @@ class Collector:
             if not (
                 self._is_chasing() or self._is_asking()
             ):  # a scaler skips broken steps, and no step would end this look
-                self._rest()
+                self.rest()
 
     def _note_break(self) -> None:
         courses = [notes.course for notes in self._losses.values()]
@@ -198,7 +199,7 @@ class Collector:
             self._site = None
             self.wake()
         elif not self._awaited or self._num_looked >= LONGEST_LOOK:
-            self._rest()
+            self.rest()
         if not self.is_awake:
             self.cadence.wait_for_step()
 

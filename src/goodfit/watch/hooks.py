@@ -59,11 +59,11 @@ class Hooks:
         self._undo: list[Callable[[], None]] = []
         self._module_hooks: list[Any] = []
         self._compiled: weakref.WeakSet[nn.Module] | None = None
-        self._is_attached, self._is_inside = True, False
+        self._is_attached, self._is_inside = False, False
         self._known: set[int] = set()
         self.cadence = self._rehearse()
         self.collector = Collector(self.cadence, wake=self._wake, sleep=self._sleep)
-        self._attach()
+        self.attach()
 
     def _rehearse(self) -> Cadence:
         """Measure what passing by costs on this machine, and start to count."""
@@ -72,7 +72,9 @@ class Hooks:
         toll = toll_of(functools.partial(self._loss, "none"))
         return Cadence(toll=toll, toll_of_call=toll_of_call(lambda *_: self._tell(lambda: None)))
 
-    def _attach(self) -> None:
+    def attach(self) -> None:
+        """Attach to torch, for the first time or after :meth:`detach`."""
+        self._is_attached = True
         self._undo.append(register_optimizer_step_post_hook(self._stepped).remove)
         for name in LOSSES:
             self._wrap(torch.nn.functional, name, functools.partial(self._loss, name))
@@ -87,9 +89,11 @@ class Hooks:
         for scheduler in SCHEDULERS:
             if "step" in vars(scheduler):
                 self._wrap(scheduler, "step", self._schedule)
+        if self.collector.is_awake:
+            self._wake()
 
     def detach(self) -> None:
-        """Leave torch as it was found."""
+        """Leave torch as it was found; what is known stays."""
         self._is_attached = False
         self._sleep()
         while self._undo:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import time
 import types
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from typing import Any, Self
 
 import torch
@@ -111,6 +113,30 @@ class Session:
         if not self._quiet and self.is_speaker:
             rest = [seen for seen in self.sightings if seen.finding.code not in self._told]
             closing(rest, self, num_told=len(self._told), note=note)
+
+    @contextlib.contextmanager
+    def paused(self) -> Iterator[None]:
+        """Leave torch alone for a while: what happens inside is not looked at, and its time does not count.
+
+        Example:
+            >>> with Session(quiet=True) as session:
+            ...     with session.paused():
+            ...         torch.nn.functional.mse_loss(torch.ones(4, 1), torch.ones(4)).item()
+            0.0
+        """
+        hooks = self._hooks
+        if hooks is None or self.failure is not None:
+            yield
+            return
+        started = time.perf_counter()
+        hooks.collector.rest()  # what lies between two looks is nobody's business
+        hooks.detach()
+        try:
+            yield
+        finally:
+            if self._hooks is hooks and self.failure is None:
+                hooks.cadence.leave_out(time.perf_counter() - started)
+                hooks.attach()
 
     def _check(self, collector: Collector) -> None:
         """Tell what is certain as soon as it is seen, at steps and seconds that grow apart."""
