@@ -25,6 +25,7 @@ from goodfit.rules.base import rule_named
 
 Make = Callable[[int], tuple[Plan, Split]]
 CLASSES = Loss(name="cross-entropy", kind="classes", num_outputs=10)
+TWO_CLASSES = Loss(name="binary-cross-entropy", kind="classes", num_outputs=1)
 NUMBERS = Loss(name="squared", kind="numbers", num_outputs=1)
 
 
@@ -75,6 +76,11 @@ def waves(seed: int, *, rows: int = 1000) -> Split:
     x_ND = stream.normal(size=(rows, 8))
     y_N = np.sin(2 * x_ND[:, 0]) + x_ND[:, 1] * x_ND[:, 2] + x_ND[:, 3] + 0.1 * stream.normal(size=rows)
     return load(x_ND, y_N, task="numbers", seed=seed)
+
+
+def halves(seed: int) -> Split:
+    """Digits of which one is to tell the small from the large."""
+    return digits(seed, change=lambda x_ND, y_N, stream: (x_ND, y_N // 5))
 
 
 def line(seed: int) -> Split:
@@ -214,6 +220,11 @@ BEFORE = (
         "GF010",
         "softmax at the end, and cross-entropy",
         lambda s: (plan(network=Given(factory=_ending(nn.Softmax(dim=1)))), digits(s)),
+    ),
+    _harness(
+        "GF014",
+        "softmax over one unit",
+        lambda s: (plan(network=Given(factory=_ending(nn.Softmax(dim=1))), loss=TWO_CLASSES), halves(s)),
     ),
     _harness(
         "GF013",

@@ -11,10 +11,12 @@ from collections.abc import Callable
 import numpy as np
 from patients import NUMBERS, Make, plan
 from sklearn.datasets import load_digits
-from torch import nn
+from torch import Tensor, nn
 
 from goodfit.data.sources import load
 from goodfit.data.split import Split
+from goodfit.engine.contract import Contract
+from goodfit.engine.losses import Loss
 from goodfit.nets.given import Given
 from goodfit.nets.mlp import MLP
 
@@ -112,6 +114,20 @@ def behind_softmax(inputs: int, outputs: int) -> nn.Module:
     return nn.Sequential(nn.Flatten(), *layers, nn.Softmax(dim=1))
 
 
+def off_shares(shares_NO: Tensor, truth_N: Tensor) -> Tensor:
+    """Squared distance between shares and the one right class."""
+    return (shares_NO - nn.functional.one_hot(truth_N, 10)).square().mean()
+
+
+OF_SHARES = Loss(
+    name="off_shares",
+    kind="classes",
+    num_outputs=10,
+    contract=Contract(output_shape=(10,), function=off_shares),
+    is_share=True,
+)
+
+
 def _ill(question: str, name: str, make: Make, remedies: str) -> Illness:
     return Illness(name=name, question=question, make=make, remedies=tuple(remedies.split()))
 
@@ -194,6 +210,15 @@ ON_TRAINING = (
         "softmax before cross-entropy",
         lambda s: (plan(network=Given(factory=behind_softmax)), few_digits(s, rows=400)),
         "plain-output",
+    ),
+    _ill(
+        "training",
+        "squared error of shares, a loss of one's own, by gradient descent",
+        lambda s: (
+            plan(network=Given(factory=behind_softmax), loss=OF_SHARES, rule=SGD, lr=0.1),
+            few_digits(s, rows=400),
+        ),
+        "usual-loss",
     ),
 )
 ON_TESTING = (

@@ -84,6 +84,24 @@ class Layout:
         return tuple(name for name, shape in zip(self.names, self.shapes, strict=True) if len(shape) > 1)
 
 
+def common_layout(members: Sequence[Mapping[str, Tensor]]) -> Layout:
+    """Find the layout that all networks of a population share.
+
+    Raises:
+        ShapeError: There is no member, or two differ in names or shapes.
+    """
+    if not members:
+        raise ShapeError("a population of 0 networks has no parameters", fix="give at least one network")
+    layout = Layout.of(members[0])
+    for k, member in enumerate(members):
+        if Layout.of(member) != layout:
+            raise ShapeError(
+                f"network {k} has other parameters than network 0: {_difference(member, members[0])}",
+                fix="stack only networks of one structure",
+            )
+    return layout
+
+
 def flatten_parameters(members: Sequence[Mapping[str, Tensor]]) -> tuple[Tensor, Layout]:
     """Copy the parameters of K networks into one contiguous buffer.
 
@@ -102,15 +120,7 @@ def flatten_parameters(members: Sequence[Mapping[str, Tensor]]) -> tuple[Tensor,
         >>> flat_KP.shape, layout.offsets
         (torch.Size([4, 8]), (0, 6))
     """
-    if not members:
-        raise ShapeError("a population of 0 networks has no parameters", fix="give at least one network")
-    layout = Layout.of(members[0])
-    for k, member in enumerate(members):
-        if Layout.of(member) != layout:
-            raise ShapeError(
-                f"network {k} has other parameters than network 0: {_difference(member, members[0])}",
-                fix="stack only networks of one structure",
-            )
+    layout = common_layout(members)
     rows = [torch.cat([tensor.detach().reshape(-1) for tensor in member.values()]) for member in members]
     return torch.stack(rows), layout
 

@@ -52,6 +52,10 @@ ILL: dict[str, tuple[str, dict[str, Any]]] = {
     "a leak": ("sample-leak", {"sample_leak": 0.2}),
     "a layer never called": ("unused-parameters", {"unused_parameters": ("a.weight",) * 5}),
     "softmax before cross-entropy": ("probabilities-into-loss", {"output_operation": "softmax"}),
+    "softmax over one unit": (
+        "lone-class",
+        {"output_operation": "softmax", "num_outputs": 1, "expected_loss": None},
+    ),
     "ReLU before targets of both signs": (
         "targets-out-of-reach",
         {"output_operation": "relu", "share_out_of_reach": 0.5, "majority_share": None},

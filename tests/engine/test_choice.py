@@ -7,7 +7,7 @@ import math
 import pytest
 import torch
 from tests.engine.conftest import make_split
-from tests.engine.given_networks import BATCHABLE, NOT_BATCHABLE, Deciding, Recurrent, plain
+from tests.engine.given_networks import BATCHABLE, NOT_BATCHABLE, Deciding, Recurrent
 from tests.engine.test_one_by_one import assert_same, image_split, population_of
 from torch import nn
 
@@ -16,6 +16,7 @@ from goodfit.engine.choice import FEWEST, choose, hurried
 from goodfit.engine.history import Choice
 from goodfit.engine.loop import train
 from goodfit.engine.obstacle import LONGEST, obstacle_to_batching
+from goodfit.engine.stack import Stack
 from goodfit.nets.cnn import CNN
 from goodfit.nets.given import Given
 from goodfit.nets.mlp import MLP
@@ -25,6 +26,11 @@ def chained(inputs, outputs):
     """A module that is a chain of layers."""
     layers = (nn.Linear(inputs, 6), nn.Tanh(), nn.Linear(6, 4), nn.Tanh(), nn.Linear(4, outputs))
     return nn.Sequential(*layers)
+
+
+def mixed(inputs, outputs):
+    """Linear layers with two kinds of activation, which are no chain."""
+    return nn.Sequential(nn.Linear(inputs, 6), nn.ReLU(), nn.Linear(6, 5), nn.Tanh(), nn.Linear(5, outputs))
 
 
 @pytest.fixture(autouse=True)
@@ -63,12 +69,16 @@ class TestWhereNumbersMustRepeat:
     def test_the_packages_own_layers_are_stacked_by_hand(self):
         assert self.chosen(population_of(MLP(widths=(4,)))) == "stacked"
 
+    @pytest.mark.parametrize("num_candidates", [1, 3, FEWEST])
+    def test_chains_of_the_users_own_are_too(self, num_candidates):
+        assert self.chosen(population(chained, num_candidates)) == "stacked"
+
     def test_many_small_networks_are_batched(self):
-        assert self.chosen(population(plain)) == "batched"
+        assert self.chosen(population(mixed)) == "batched"
 
     def test_few_or_large_networks_or_convolutions_are_not(self):
-        assert self.chosen(population(plain, FEWEST - 1)) == "one by one"
-        assert self.chosen(population(plain, batch_size=10_000)) == "one by one"
+        assert self.chosen(population(mixed, FEWEST - 1)) == "one by one"
+        assert self.chosen(population(mixed, batch_size=10_000)) == "one by one"
         assert (
             self.chosen(population_of(CNN(channels=(2,), widths=()), FEWEST), image_split()) == "one by one"
         )
@@ -82,7 +92,7 @@ class TestWhereNumbersMustRepeat:
 
 class TestWhereTimeCounts:
     def test_the_faster_way_is_taken_and_both_figures_are_kept(self):
-        found = choose(population(plain, 8, epochs=70), make_split(), measure=True)
+        found = choose(population(mixed, 8, epochs=70), make_split(), measure=True)
         figures = dict(found.step_us)
         assert figures.keys() == {"batched", "one by one"}
         assert figures[found.way] == min(figures.values())
@@ -94,15 +104,15 @@ class TestWhereTimeCounts:
             return {way: 2.0 if way == slow else 1.0 for way in ("batched", "one by one")}
 
         monkeypatch.setattr(choice_module, "_measure", measured)
-        assert choose(population(plain, 8, epochs=70), make_split(), measure=True).way != slow
+        assert choose(population(mixed, 8, epochs=70), make_split(), measure=True).way != slow
 
     def test_a_structure_is_measured_once(self, monkeypatch):
-        split, first = make_split(), choose(population(plain, 8, epochs=70), make_split(), measure=True)
+        split, first = make_split(), choose(population(mixed, 8, epochs=70), make_split(), measure=True)
         monkeypatch.setattr(choice_module, "_measure", None)
-        assert choose(population(plain, 9, epochs=80), split, measure=True) is first
+        assert choose(population(mixed, 9, epochs=80), split, measure=True) is first
 
     def test_a_short_training_is_not_worth_measuring(self):
-        assert not choose(population(plain, 8), make_split(), measure=True).step_us
+        assert not choose(population(mixed, 8), make_split(), measure=True).step_us
 
     def test_what_cannot_be_batched_is_not_measured(self):
         found = choose(population(Deciding, 8, epochs=70), make_split(), measure=True)
@@ -118,7 +128,6 @@ class TestWhereTimeIsShort:
     def test_a_chain_of_layers_is_stacked_by_hand(self):
         assert self.chosen(chained).way == "stacked"
         assert self.chosen(chained, 1).way == "stacked"
-        assert choose(population(chained, 3), make_split(), measure=False).way == "one by one"
 
     def test_for_the_others_size_decides_and_nothing_is_measured(self, monkeypatch):
         monkeypatch.setattr(choice_module, "_measure", None)
@@ -128,9 +137,10 @@ class TestWhereTimeIsShort:
     @pytest.mark.usefixtures("double")
     def test_a_chain_trains_to_the_same_numbers_as_one_by_one(self):
         split, members = make_split(), population(chained, 3)
-        alone = train(members, split)
-        with hurried():
-            stacked = train(members, split)
+        alone = Stack(members, split, Choice(way="one by one", reason="it is compared with")).run(
+            deadline=math.inf, progress=lambda share: None
+        )
+        stacked = train(members, split)
         assert {trained.history.choice.way for trained in stacked} == {"stacked"}
         for one, other in zip(alone, stacked, strict=True):
             assert one.weights.keys() == other.weights.keys()
@@ -141,14 +151,14 @@ class TestWhereTimeIsShort:
 
 class TestHistory:
     def test_it_keeps_the_choice(self):
-        trained = train(population(plain, FEWEST), make_split())
+        trained = train(population(mixed, FEWEST), make_split())
         assert {t.history.choice.way for t in trained} == {"batched"}
 
     def test_a_deadline_is_leave_to_measure(self):
         split = make_split()
-        with_deadline = train(population(plain, 4, epochs=70), split, deadline=math.inf)
+        with_deadline = train(population(mixed, 4, epochs=70), split, deadline=math.inf)
         assert not with_deadline[0].history.choice.step_us
-        with_deadline = train(population(plain, 4, epochs=70), split, deadline=1e12)
+        with_deadline = train(population(mixed, 4, epochs=70), split, deadline=1e12)
         assert with_deadline[0].history.choice.step_us
 
     def test_a_module_that_cannot_be_batched_trains_all_the_same(self):
@@ -160,7 +170,7 @@ class TestHistory:
 
 @pytest.mark.usefixtures("double")
 def test_the_loop_trains_the_same_networks_whatever_is_chosen(monkeypatch):
-    split, members = make_split(), population(plain, FEWEST, dropout=0.3)
+    split, members = make_split(), population(mixed, FEWEST, dropout=0.3)
     batched = train(members, split)
     monkeypatch.setattr(choice_module, "_by_size", lambda *_: Choice(way="one by one", reason="test"))
     for one, other in zip(batched, train(members, split), strict=True):
@@ -168,5 +178,5 @@ def test_the_loop_trains_the_same_networks_whatever_is_chosen(monkeypatch):
 
 
 def test_a_plan_of_one_network_is_trained_alone():
-    found = choose(population(plain, 1), make_split(), measure=True)
+    found = choose(population(mixed, 1), make_split(), measure=True)
     assert found == Choice(way="one by one", reason="there is one network")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
+import torch.nn.functional as F  # noqa: N812
 from torch import nn
 
 from goodfit.nets.chain import chain_of
@@ -84,6 +85,62 @@ def test_the_structures_own_module_gives_the_same_scores():
 )
 def test_everything_else_is_no_chain(parts):
     assert chain(*parts()) is None
+
+
+class Written(nn.Module):
+    """Layers with a forward of functions."""
+
+    def __init__(self, forward):
+        super().__init__()
+        self.first, self.last, self.make = nn.Linear(5, 4), nn.Linear(4, 3), forward
+
+    def forward(self, x):
+        return self.make(self, x)
+
+
+@pytest.mark.parametrize(
+    "forward",
+    [
+        lambda self, x: self.last(F.relu(self.first(x))),
+        lambda self, x: self.last(torch.relu(self.first(torch.flatten(x, 1)))),
+        lambda self, x: self.last(self.first(x.view(x.size(0), -1)).relu()),
+        lambda self, x: self.last(self.first(x.reshape(x.shape[0], -1)).relu_()),
+        lambda self, x: self.last(F.relu(self.first(x.view(-1, 5)), inplace=True)),
+    ],
+    ids=["functional", "flatten", "view", "reshape", "in place"],
+)
+def test_functions_are_read_as_modules_are(forward):
+    module = Written(forward)
+    found = chain_of(module, SIZES, example_ND=ROWS)
+    assert found.network == MLP(widths=(4,), activation="relu")
+    assert found.names["output.weight"] == "last.weight"
+    assert module.training
+    torch.testing.assert_close(found.module_like(module, SIZES)(ROWS), module(ROWS))
+
+
+@pytest.mark.parametrize(
+    "forward",
+    [
+        lambda self, x: self.last(F.relu(self.first(x))) + 1,
+        lambda self, x: self.last(F.relu(self.first(x)) + x[:, :4]),
+        lambda self, x: self.last(F.dropout(F.relu(self.first(x)), training=self.training)),
+        lambda self, x: self.last(F.relu(self.first(2 * x if self.training else x))),
+        lambda self, x: self.last(F.relu(self.first(x if x.sum() > 0 else -x))),
+        lambda self, x: self.last(F.leaky_relu(self.first(x), 0.3)),
+        lambda self, x: self.last(F.relu(self.first(x.view(5, -1).t()))),
+        lambda self, x: F.softmax(self.last(F.relu(self.first(x))), dim=1),
+        lambda self, x: (self.last(F.relu(self.first(x))), x),
+    ],
+    ids=["sum", "skip", "dropout", "mode", "branch", "slope", "turned", "softmax", "several"],
+)
+def test_any_other_forward_is_no_chain(forward):
+    assert chain_of(Written(forward), SIZES, example_ND=ROWS) is None
+
+
+def test_a_layer_that_is_not_run_would_be_lost():
+    module = Written(lambda self, x: self.last(F.relu(self.first(x))))
+    module.spare = nn.Linear(2, 2)
+    assert chain_of(module, SIZES, example_ND=ROWS) is None
 
 
 def test_a_chain_that_shares_a_layer_is_none():

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
+import math
+
 import numpy as np
 import pytest
 import torch
@@ -9,8 +12,17 @@ import torch.nn.functional as F  # noqa: N812
 from tests.procedure import own_networks as own
 from torch import nn
 
+from goodfit.data.assembly import Wishes
+from goodfit.data.own_rows import load_own
+from goodfit.engine.candidate import Candidate
+from goodfit.engine.choice import choose
+from goodfit.engine.history import Choice
+from goodfit.engine.loop import train
+from goodfit.engine.stack import Stack
 from goodfit.errors import ModelError, PlanError
 from goodfit.procedure.fit import fit
+from goodfit.procedure.start import Wanted, own_plan
+from goodfit.recipe.order import RECIPE
 from goodfit.report.html import render
 from goodfit.store.folder import load, save
 
@@ -235,3 +247,110 @@ def test_what_does_not_fit_is_said_with_a_fix(arguments, error, word):
         fit(own.loader(x, y), **({"model": own.mlp} | arguments | QUICK))
     assert word in caught.value.message
     assert caught.value.fix
+
+
+def doubled(outputs, targets):
+    return 2 * F.mse_loss(outputs.squeeze(-1), targets.float().squeeze(-1))
+
+
+CHAINS = {
+    "cross-entropy": (own.flat, 3, nn.CrossEntropyLoss()),
+    "smoothed": (own.flat, 3, nn.CrossEntropyLoss(label_smoothing=0.2)),
+    "margins": (own.flat, 3, nn.MultiMarginLoss()),
+    "labels": (several_labels, 4, nn.BCEWithLogitsLoss()),
+    "labels as numbers": (several_labels, 4, nn.MSELoss()),
+    "numbers": (several_numbers, 2, nn.MSELoss()),
+    "a number": (one_number_in_a_column, 1, nn.L1Loss()),
+    "yes or no": (yes_or_no_as_floats, 1, nn.BCEWithLogitsLoss()),
+    "a function": (yes_or_no_as_floats, 1, doubled),
+}
+
+
+@pytest.mark.parametrize("name", CHAINS)
+def test_a_chain_learns_by_hand_what_it_learns_alone_whatever_its_loss(name):
+    rows, outputs, loss = CHAINS[name]
+    split = load_own(own.loader(*rows()), Wishes(seed=0), standardised=False)
+    wanted = Wanted(
+        model=lambda: nn.Sequential(nn.Linear(6, 8), nn.Tanh(), nn.Linear(8, outputs)),
+        loss=loss,
+        optimizer=adam,
+        epochs=3,
+        batch_size=16,
+    )
+    plan, split = own_plan(wanted, split)
+    members = [Candidate(arm="a", seed=seed, plan=plan) for seed in range(2)]
+    assert choose(members, split, measure=False).way == "stacked"
+    by_hand, alone = (
+        Stack(members, split, Choice(way=way, reason="it is compared")).run(
+            deadline=math.inf, progress=lambda share: None
+        )
+        for way in ("stacked", "one by one")
+    )
+    for one, other in zip(by_hand, alone, strict=True):
+        for weight_name, weight in other.weights.items():
+            torch.testing.assert_close(one.weights[weight_name], weight, rtol=1e-4, atol=1e-5)
+        np.testing.assert_allclose(one.predicted_NO, other.predicted_NO, rtol=1e-4, atol=1e-5)
+
+
+ANSWERS = {
+    "squared error": (nn.Sigmoid(), nn.MSELoss(), True),
+    "absolute error, no activation": (nn.Identity(), nn.L1Loss(), True),
+    "a function of shares": (nn.Sigmoid(), lambda p, y: -(y * (p + 1e-7).log()).mean() + p.mean(), True),
+    "a function of cut shares": (
+        nn.Sigmoid(),
+        lambda p, y: F.binary_cross_entropy(p.clamp(1e-6, 1 - 1e-6), y),
+        True,
+    ),
+    "a function of scores": (
+        nn.Identity(),
+        lambda s, y: F.binary_cross_entropy_with_logits(s, y) * 2,
+        False,
+    ),
+}
+
+
+@pytest.mark.parametrize("name", ANSWERS)
+def test_what_an_own_loss_is_given_is_read_as_it_is_meant(name):
+    last, loss, is_share = ANSWERS[name]
+    x, y = yes_or_no_as_floats()
+    split = load_own(own.loader(x, y), Wishes(seed=0), standardised=False)
+    plan, _ = own_plan(Wanted(model=lambda: nn.Sequential(nn.Linear(6, 1), last), loss=loss), split)
+    assert plan.loss.is_share == is_share
+    certain = torch.tensor([[0.9], [0.1]]) if is_share else torch.tensor([[2.0], [-2.0]])
+    assert plan.loss.predict(certain).argmax(1).tolist() == [1, 0]
+
+
+@pytest.mark.parametrize("last", [nn.Softmax(dim=1), nn.Sigmoid(), nn.Identity()], ids=lambda last: str(last))
+def test_the_usual_loss_of_scores_takes_the_place_of_one_of_shares(last):
+    x, y = yes_or_no_as_floats()
+    split = load_own(own.loader(x, y), Wishes(seed=0), standardised=False)
+    plan, split = own_plan(
+        Wanted(
+            model=lambda: nn.Sequential(nn.Linear(6, 1), last),
+            loss=nn.BCELoss(),
+            optimizer=lambda p: torch.optim.Adam(p, lr=0.05),
+        ),
+        split,
+    )
+    (usual,) = (remedy for remedy in RECIPE if remedy.code == "usual-loss")
+    treated = usual.treat(plan, 0.0)
+    assert (treated.loss.name, treated.loss.link) == ("binary-cross-entropy", "sigmoid")
+    (trained,) = train([Candidate(arm="a", seed=0, plan=dataclasses.replace(treated, epochs=40))], split)
+    assert trained.train_scores_N.mean() > 0.9
+
+
+def test_one_unit_behind_softmax_is_repaired():
+    x = torch.randn(600, 6, generator=own.stream())
+    fitted = fit(
+        own.loader(x, (x[:, :1] > 0).float()),
+        model=lambda: nn.Sequential(nn.Linear(6, 1), nn.Softmax(dim=1)),
+        loss=nn.BCELoss(),
+        optimizer=adam,
+        max_trainings=12,
+        num_seeds=3,
+        epochs=20,
+    )
+    assert fitted.run.test.plan_as_it_was < 0.6
+    assert fitted.run.test.score.value > 0.9
+    assert "GF014" in [finding.code for finding in fitted.run.findings]
+    assert [verdict.remedy for verdict in fitted.run.verdicts if verdict.round == 1] == ["usual-loss"]

@@ -7,7 +7,7 @@ import math
 from goodfit.diagnosis.catalogue import CATALOGUE
 from goodfit.diagnosis.finding import Evidence, Finding
 from goodfit.diagnosis.input_scale import LARGEST_INPUT, LARGEST_STD, STD_RATIO
-from goodfit.diagnosis.outputs import probabilities_into_loss, targets_out_of_reach
+from goodfit.diagnosis.outputs import lone_class, probabilities_into_loss, targets_out_of_reach
 from goodfit.diagnosis.rows import repeated_inputs, repeated_rows, sorted_targets
 from goodfit.diagnosis.weights import lone_rows, odd_weights, twin_units
 from goodfit.engine.history import Harness
@@ -40,6 +40,7 @@ def findings(harness: Harness) -> tuple[Finding, ...]:
         unused_parameters,
         probabilities_into_loss,
         targets_out_of_reach,
+        lone_class,
         lone_rows,
         repeated_inputs,
         sorted_targets,

@@ -12,12 +12,34 @@ def _harness(code: str, name: str, severity: Severity, sign: str, remedies: str 
 
 IN_SCRIPTS = (
     _harness(
-        "GF010", "probabilities-into-loss", "error", "probabilities go into a loss that makes them itself"
+        "GF010",
+        "probabilities-into-loss",
+        "error",
+        "probabilities go into a loss that makes them itself",
+        "plain-output",
     ),
-    _harness("GF011", "scores-into-loss", "error", "raw scores go into a loss that needs probabilities"),
+    _harness(
+        "GF011",
+        "scores-into-loss",
+        "error",
+        "raw scores go into a loss that needs probabilities",
+        "usual-loss",
+    ),
     _harness("GF012", "broadcast-in-loss", "error", "outputs and targets of different shapes are spread out"),
-    _harness("GF013", "targets-out-of-reach", "error", "the last activation cannot reach the targets"),
-    _harness("GF014", "lone-class", "error", "softmax over one unit: the answer is always the same"),
+    _harness(
+        "GF013",
+        "targets-out-of-reach",
+        "error",
+        "the last activation cannot reach the targets",
+        "plain-output",
+    ),
+    _harness(
+        "GF014",
+        "lone-class",
+        "error",
+        "softmax over one unit: the answer is always the same",
+        "usual-loss plain-output",
+    ),
     _harness("GF015", "stale-gradients", "error", "steps use the gradients of earlier batches too"),
     _harness(
         "GF016", "training-in-eval-mode", "warning", "dropout and batch-norm are switched off in training"

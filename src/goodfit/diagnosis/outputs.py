@@ -1,6 +1,6 @@
 """Whether the outputs of a network are what the loss was made for.
 
-Losses of the user's own have no expected value at the start, and are not judged here.
+What a loss of the user's own needs is not known, and is not judged here.
 """
 
 from __future__ import annotations
@@ -22,6 +22,16 @@ def probabilities_into_loss(harness: Harness) -> Finding | None:
         f"the network ends in {harness.output_operation}, and the loss makes probabilities of its outputs "
         "once more: leave it out",
         Evidence(what="times that outputs become probabilities", value=2.0, limit=1.0),
+    )
+
+
+def lone_class(harness: Harness) -> Finding | None:
+    """Softmax over a single unit, which is 1 whatever the unit says."""
+    if harness.output_operation != "softmax" or harness.num_outputs != 1:
+        return None
+    return CATALOGUE["GF014"].finding(
+        "the network ends in softmax over one unit, and so it always answers 1",
+        Evidence(what="units that share the probability", value=1.0, limit=2.0),
     )
 
 

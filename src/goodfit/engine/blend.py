@@ -37,6 +37,10 @@ class Blend:
         """Shape of the targets of either kind."""
         return self.own_KN.shape
 
+    def dim(self) -> int:
+        """Axes of the targets of either kind."""
+        return self.own_KN.dim()
+
     def __getitem__(self, candidates: slice) -> Blend:
         """Pick neighbours in the stack."""
         return Blend(

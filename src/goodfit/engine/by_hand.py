@@ -95,7 +95,7 @@ class ByHand:
         x_KND = x_KND.to(dtype)
         num_rows = x_KND.shape[1]
         masks = self._masks(num_rows, dropout)
-        y_KN = y_KN.expand(len(self._flat_KP), -1)
+        y_KN = y_KN.expand(len(self._flat_KP), *y_KN.shape[1:])
         for group in self._grouped(num_rows):
             own = group.rows
             group.inputs(x_KND[own], None if codes_KNC is None else codes_KNC[own], masks.of(own))

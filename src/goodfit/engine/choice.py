@@ -66,13 +66,12 @@ def choose(candidates: Sequence[Candidate], split: Split, *, measure: bool) -> C
     plan = candidates[0].plan
     if isinstance(plan.network, MLP):
         return Choice(way="stacked", reason="its layers are batched by hand")
-    if _is_hurried.get():
-        if chain_in(candidates[0], split) is not None:
-            return Choice(way="stacked", reason="it is a chain of layers, which are batched by hand")
-        measure = False
+    # what a loss of the user's own does cannot be recorded on a GPU
+    if not (plan.loss.is_own and placement().is_gpu) and chain_in(candidates[0], split) is not None:
+        return Choice(way="stacked", reason="it is a chain of layers, which are batched by hand")
     if len(candidates) == 1:
         return Choice(way="one by one", reason="there is one network")
-    if not measure or _num_steps(candidates, split) < WORTH_MEASURING:
+    if not measure or _is_hurried.get() or _num_steps(candidates, split) < WORTH_MEASURING:
         return _by_size(candidates, split)
     size = (len(candidates).bit_length(), plan.batch_size, torch.get_num_threads(), placement().device)
     key = (plan.network, plan.loss, sizes_of(plan, split), *size)

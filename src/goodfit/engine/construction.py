@@ -24,6 +24,7 @@ from goodfit.nets.chain import Chain, chain_of
 from goodfit.nets.mlp import MLP
 from goodfit.nets.network import Network, Sizes
 from goodfit.seeds import derive
+from goodfit.tensors import common_layout
 
 CHAIN_ROWS = 8
 MOST_CHAINS = 64
@@ -103,10 +104,9 @@ def _stacked_as_chain(candidates: Sequence[Candidate], split: Split, device: tor
     # arms of one seed begin alike, and a network with edits is dear to build
     first_of_seed = {candidate.seed: candidate for candidate in reversed(candidates)}
     with uncollected():
-        built = {
-            seed: chain.module_like(_without_dropout(candidate, split), sizes)
-            for seed, candidate in first_of_seed.items()
-        }
+        own = {seed: _without_dropout(candidate, split) for seed, candidate in first_of_seed.items()}
+        common_layout([dict(module.named_parameters()) for module in own.values()])
+        built = {seed: chain.module_like(module, sizes) for seed, module in own.items()}
     modules = [built[candidate.seed] for candidate in candidates]
     return Stacked(chain.network, modules, device=device, names=chain.names)
 

@@ -67,6 +67,7 @@ def check_harness(plan: Plan, split: Split, *, is_short: bool = False) -> Harnes
         is_normalised=is_normalised(fresh),
         initial_scales=initial_scales(fresh),
         output_operation=made_by,
+        num_outputs=plan.loss.num_outputs,
         share_out_of_reach=share_out_of_reach(made_by, train.y_N) if kind == "numbers" else None,
         **costly,
         **_input_facts(train.x, form_of(plan)),

@@ -216,6 +216,7 @@ class Harness:
         output_operation: What made the outputs, such as ``"softmax"``, or ``"addmm"`` for raw scores.
         share_out_of_reach: Share of the training targets that outputs made so can never equal; ``None`` for
             classes.
+        num_outputs: Numbers that the network gives a row.
     """
 
     initial_loss: float | None
@@ -247,3 +248,4 @@ class Harness:
     twin_layers: tuple[str, ...] = ()
     output_operation: str | None = None
     share_out_of_reach: float | None = None
+    num_outputs: int | None = None

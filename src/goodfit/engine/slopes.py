@@ -1,4 +1,4 @@
-"""The derivative of every loss for the raw scores, written by hand.
+"""The derivative of every loss for the raw scores, written by hand for goodfit's own on one target a row.
 
 Beside :meth:`goodfit.engine.losses.Loss.rows`, which says what is differentiated here; the tests hold the
 two against each other.
@@ -9,6 +9,7 @@ times faster over the rows of a few classes than over the few classes of a row.
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor
 
 from goodfit.engine.blend import Blend, Targets
@@ -24,7 +25,8 @@ def slopes(loss: Loss, scores_KON: Tensor, y_KN: Targets, *, smoothing_K1: Tenso
     Args:
         loss: Which loss.
         scores_KON: Raw scores, without gradient history; not changed.
-        y_KN: Class numbers or standardised targets, or a blend of two; ``(1, N)`` serves all candidates.
+        y_KN: Class numbers or standardised targets, or a blend of two; ``(1, N)`` serves all candidates. Rows
+            of several targets have an axis more.
         smoothing_K1: Share of the target spread evenly over the classes, per candidate.
 
     Returns:
@@ -35,6 +37,8 @@ def slopes(loss: Loss, scores_KON: Tensor, y_KN: Targets, *, smoothing_K1: Tenso
         >>> slopes(loss, torch.tensor([[[3.0, 1.0]]]), torch.tensor([[1.0, 1.0]])).flatten()
         tensor([2., 0.])
     """
+    if loss.is_own or loss.kind in ("labels", "places") or y_KN.dim() > 2:
+        return _by_autograd(loss, scores_KON, y_KN, smoothing_K1)
     if isinstance(y_KN, Blend):
         own_KON, other_KON = (
             slopes(loss, scores_KON, one_KN, smoothing_K1=smoothing_K1)
@@ -51,6 +55,14 @@ def slopes(loss: Loss, scores_KON: Tensor, y_KN: Targets, *, smoothing_K1: Tenso
         weights_KN = weights_on(loss.class_weights, slope_KON.dtype, slope_KON.device)[y_KN]
         slope_KON.mul_((weights_KN / weights_KN.mean(-1, keepdim=True)).unsqueeze(1))
     return slope_KON.mul_(1 / scores_KON.shape[-1])
+
+
+def _by_autograd(loss: Loss, scores_KON: Tensor, y_KN: Targets, smoothing_K1: Tensor | None) -> Tensor:
+    with torch.enable_grad():
+        leaf_KON = scores_KON.detach().requires_grad_()
+        loss_K = loss.means(leaf_KON.transpose(1, 2), y_KN, smoothing_K1=smoothing_K1)
+        (slope_KON,) = torch.autograd.grad(loss_K.sum(), leaf_KON)
+    return slope_KON
 
 
 def _of_numbers(loss: Loss, scores_KON: Tensor, y_KN: Tensor) -> Tensor:

@@ -1,8 +1,8 @@
 """Read a module as a chain of layers, which is what this package's own networks are.
 
-A network of the user's own is computed by its own ``forward``, one after the other or batched. Where it is
-nothing but linear layers with one activation behind each, the engine's own way to compute such a chain gives
-the same numbers for a fraction of the calls.
+A network of the user's own is computed by its own ``forward``, one after the other or batched. Where that is
+nothing but linear layers with one activation behind each, as modules or as functions, the engine's own way to
+compute such a chain gives the same numbers for a fraction of the calls.
 
 Letters: N rows, D inputs.
 """
@@ -10,17 +10,22 @@ Letters: N rows, D inputs.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Mapping
+import itertools
+import operator
+from collections.abc import Mapping
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor, fx, nn
 
 from goodfit.nets.activations import name_of
+from goodfit.nets.adapter import Adapter
 from goodfit.nets.mlp import MLP
 from goodfit.nets.network import Sizes
+from goodfit.nets.rewriting import FUNCTIONS, METHODS
 
 SAME = 1e-4
 """Largest distance between the scores of both, over their size, that can be rounding."""
+FLATTENING = (torch.flatten, torch.reshape, "flatten", "view", "reshape")
 OWN_PARAMETERS = ("maxout", "prelu")
 """Activations whose layers are wider, or have more parameters, than a chain is read for."""
 
@@ -64,18 +69,58 @@ def chain_of(module: nn.Module, sizes: Sizes, *, example_ND: Tensor) -> Chain | 
     """
     if sizes.cardinalities:
         return None
-    chain = _read(list(_parts(module, "")))
-    return chain if chain is not None and _agrees(chain, module, sizes, example_ND) else None
+    # around a network of one plain input an adapter does nothing but put its scores in one line
+    is_around = isinstance(module, Adapter) and module.form.is_plain
+    parts = _parts(module.get_submodule("module"), "module.") if is_around else _parts(module)
+    chain = None if parts is None else _read(parts)
+    if chain is None or set(chain.names.values()) != set(module.state_dict()):
+        return None  # what else it has would have to be handed over, too
+    return chain if _agrees(chain, module, sizes, example_ND) else None
 
 
-def _parts(module: nn.Module, name: str) -> Iterator[tuple[str, nn.Module]]:
-    if type(module) is not nn.Sequential or _is_hooked(module):
-        yield name, module
-        return
-    # not named_children, which tells a part that stands there twice but once
-    for child_name, child in module._modules.items():
-        assert child is not None
-        yield from _parts(child, f"{name}.{child_name}" if name else child_name)
+def _parts(module: nn.Module, prefix: str = "") -> list[tuple[str, nn.Module]] | None:
+    """List the modules and functions that ``forward`` applies in turn; ``None`` if it does anything else."""
+    if any(_is_hooked(part) for part in module.modules()):
+        return None
+    modes = [(part, part.training) for part in module.modules()]
+    try:
+        learning, judging = (fx.Tracer().trace(module.train(mode)) for mode in (True, False))
+    except Exception:  # what reads numbers, or is not for tracing, raises what it likes
+        return None
+    finally:
+        for part, mode in modes:
+            part.training = mode
+    if str(learning) != str(judging):
+        return None
+    sizes = {node for node in judging.nodes if _asks_for_size(node)}
+    nodes = [node for node in judging.nodes if node not in sizes]
+    in_turn = all(
+        node.args[:1] == (before,) and set(node.all_input_nodes) - sizes == {before}
+        for before, node in itertools.pairwise(nodes)
+    )
+    parts = [_part(module, node) for node in nodes[1:-1]]
+    if not in_turn or nodes[0].op != "placeholder":
+        return None
+    named = [(f"{prefix}{part[0]}", part[1]) for part in parts if part is not None]
+    return named if len(named) == len(parts) else None
+
+
+def _asks_for_size(node: fx.Node) -> bool:
+    """Whether a node is ``x.size(0)`` or ``x.shape[0]``, or part of it."""
+    if node.op == "call_function" and node.target in (getattr, operator.getitem):
+        return True
+    return node.op == "call_method" and node.target == "size"
+
+
+def _part(module: nn.Module, node: fx.Node) -> tuple[str, nn.Module] | None:
+    """Find the module that a node calls, or the one that does what its function does."""
+    if node.op == "call_module":
+        return str(node.target), module.get_submodule(str(node.target))
+    if node.target in FLATTENING:  # whether it flattens is seen where both are computed
+        return "", nn.Flatten()
+    has_settings = len(node.args) > 1 or set(node.kwargs) - {"inplace"}
+    table = {"call_function": FUNCTIONS, "call_method": METHODS}.get(node.op, {})
+    return None if has_settings or node.target not in table else ("", table[node.target]())
 
 
 def _read(parts: list[tuple[str, nn.Module]]) -> Chain | None:
@@ -87,9 +132,8 @@ def _read(parts: list[tuple[str, nn.Module]]) -> Chain | None:
         return None
     if len({id(part) for _, part in linear}) < len(linear):  # they learn together
         return None
-    activations = {name_of(part) for _, part in between if not _is_hooked(part)}
-    is_one = len(activations) == 1 and all(not _is_hooked(part) for _, part in between)
-    if not is_one or activations & {None, *OWN_PARAMETERS}:
+    activations = {name_of(part) for _, part in between}
+    if len(activations) != 1 or activations & {None, *OWN_PARAMETERS}:
         return None
     (activation,) = activations
     names = [*(f"layers.{place}.linear" for place in range(len(between))), "output"]
@@ -107,8 +151,8 @@ def _read(parts: list[tuple[str, nn.Module]]) -> Chain | None:
 
 
 def _is_plain(part: nn.Module) -> bool:
-    """Whether a part is a linear layer of which every number learns, and nothing else is done to it."""
-    if type(part) is not nn.Linear or part.bias is None or _is_hooked(part):
+    """Whether a part is a linear layer of which every number learns."""
+    if type(part) is not nn.Linear or part.bias is None:
         return False
     return set(dict(part.named_parameters())) == {"weight", "bias"} and all(
         parameter.requires_grad for parameter in part.parameters()
@@ -117,7 +161,7 @@ def _is_plain(part: nn.Module) -> bool:
 
 def _is_hooked(part: nn.Module) -> bool:
     hooks = (part._forward_hooks, part._forward_pre_hooks, part._backward_hooks, part._backward_pre_hooks)
-    return any(hooks) or any(True for _ in part.children() if type(part) is not nn.Sequential)
+    return any(hooks)
 
 
 @torch.no_grad()

@@ -48,6 +48,14 @@ class Journal:
         """Whether each question that was asked was last answered yes."""
         return {answer.question: answer.good for answer in self.answers}
 
+    @property
+    def causes(self) -> list[Finding]:
+        """Errors that were found before training, and for which no remedy has been kept yet."""
+        kept = [verdict for verdict in self.verdicts if verdict.kept]
+        cured = {code for verdict in kept for code in (verdict.remedy, *dict(verdict.steps))}
+        found = [f for f in self.findings if f.question == "harness" and f.severity == "error"]
+        return [finding for finding in found if finding.remedies and cured.isdisjoint(finding.remedies)]
+
     def answer(self, answer: Answer) -> Answer:
         """Keep an answer."""
         self.answers.append(answer)

@@ -114,8 +114,10 @@ class Rounds:
         return self.case.journal.answer(answer)
 
     def _find(self, question: Question) -> Sequence[Finding]:
-        catalogue = training if question == "training" else testing
-        return self.case.journal.find(catalogue.findings(self.arm.histories))
+        if question == "testing":
+            return self.case.journal.find(testing.findings(self.arm.histories))
+        found = self.case.journal.find(training.findings(self.arm.histories))
+        return [*self.case.journal.causes, *found]
 
     @property
     def _is_on_its_way(self) -> bool:
