@@ -9,16 +9,22 @@ import dataclasses
 from collections.abc import Callable
 
 import numpy as np
+import torch
 from patients import NUMBERS, Make, plan
 from sklearn.datasets import load_digits
 from torch import Tensor, nn
+from torch.utils.data import DataLoader, TensorDataset
 
+from goodfit.data.assembly import Wishes
+from goodfit.data.own_rows import load_own
 from goodfit.data.sources import load
 from goodfit.data.split import Split
 from goodfit.engine.contract import Contract
 from goodfit.engine.losses import Loss
+from goodfit.engine.plan import Plan
 from goodfit.nets.given import Given
 from goodfit.nets.mlp import MLP
+from goodfit.procedure.start import Wanted, own_plan
 
 Change = Callable[[np.ndarray, np.random.Generator], np.ndarray]
 SGD = "gradient-descent"
@@ -128,6 +134,22 @@ OF_SHARES = Loss(
 )
 
 
+def prices(seed: int) -> tuple[Plan, Split]:
+    """Numbers far from what a fresh network answers, learnt as they are."""
+    stream = np.random.default_rng(seed)
+    x_ND = stream.normal(size=(1500, 6)).astype(np.float32)
+    y_N1 = (4000 + 500 * waves(x_ND)).astype(np.float32)[:, None]
+    rows = TensorDataset(torch.from_numpy(x_ND), torch.from_numpy(y_N1))
+    wanted = Wanted(
+        model=lambda: nn.Sequential(nn.Linear(6, 32), nn.ReLU(), nn.Linear(32, 1)),
+        loss=nn.MSELoss(),
+        optimizer=lambda parameters: torch.optim.Adam(parameters, lr=3e-3),
+        epochs=20,
+        batch_size=32,
+    )
+    return own_plan(wanted, load_own(DataLoader(rows), Wishes(seed=seed), standardised=False))
+
+
 def _ill(question: str, name: str, make: Make, remedies: str) -> Illness:
     return Illness(name=name, question=question, make=make, remedies=tuple(remedies.split()))
 
@@ -220,6 +242,7 @@ ON_TRAINING = (
         ),
         "usual-loss",
     ),
+    _ill("training", "prices in the thousands, a network of one's own", prices, "scale-targets"),
 )
 ON_TESTING = (
     _ill(

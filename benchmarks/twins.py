@@ -229,8 +229,11 @@ TWINS = (
             settings=settings,
             needs_folder=True,
         )
-        for name, folder in (("MNIST", "mnist"), ("Fashion-MNIST", "fashion_mnist"))
-        for word, settings in (("CNN of modules", CONVOLUTION | {"epochs": 20}), ("MLP 96", _mlp(96)))
+        for name, folder, convolution in (
+            ("MNIST", "mnist", CONVOLUTION | {"epochs": 20}),
+            ("Fashion-MNIST", "fashion_mnist", CONVOLUTION | {"epochs": 30, "dropout": 0.4}),
+        )
+        for word, settings in (("CNN of modules", convolution), ("MLP 96", _mlp(96)))
     ),
     *(
         Twin(name=f"MLP 32, {name}", data=partial(table, name), settings=_mlp(32), needs_folder=True)

@@ -171,6 +171,7 @@ EDITS = {
     },
     "layer norm, two more layers": {"normalisation": "layer", "deepening": 2, "activation": "prelu"},
     "torch's own start": {"initialisation": "torch", "activation": "gelu"},
+    "scaled outputs": {"plain_output": True, "output_scale": ((5.0, -2.0, 0.0), (2.0, 3.0, 0.5))},
 }
 
 

@@ -207,6 +207,7 @@ def test_every_edit_at_once_makes_a_network_that_is_shown_and_read_back():
         skip=True,
         plain_output=True,
         normalisation="layer",
+        output_scale=((1.0, 2.0, 3.0), (4.0, 5.0, 6.0)),
     )
     assert Network.from_dict(json.loads(json.dumps(network.to_dict()))) == network
     network = dataclasses.replace(network, factory=sigmoid_net, activation="gelu", initialisation="he")
@@ -217,7 +218,7 @@ def test_every_edit_at_once_makes_a_network_that_is_shown_and_read_back():
         assert word in shown
     assert network.describe(FLAT) == (
         "4-sigmoid_net-3 (given), gelu, he start, layer norm, skips, 2 times as wide, 1 more layers, "
-        "plain output"
+        "plain output, outputs scaled to the targets"
     )
     assert Given(factory=sigmoid_net).reachable(FLAT) == {
         "activation",
@@ -227,6 +228,7 @@ def test_every_edit_at_once_makes_a_network_that_is_shown_and_read_back():
         "normalisation layer",
         "widening",
         "deepening",
+        "output_scale",
     }
 
 

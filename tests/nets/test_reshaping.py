@@ -12,7 +12,15 @@ from torch import nn
 
 from goodfit.errors import PlanError
 from goodfit.nets.activations import Maxout
-from goodfit.nets.reshaping import deepen, normalise, put_maxout, skip, widen, without_last_activation
+from goodfit.nets.reshaping import (
+    deepen,
+    normalise,
+    put_maxout,
+    scale_outputs,
+    skip,
+    widen,
+    without_last_activation,
+)
 from goodfit.nets.surgery import set_dropout, swap_activations
 
 
@@ -147,6 +155,24 @@ def test_the_last_activation_goes_and_hidden_ones_stay():
     assert edited.changed == ("5: Softmax -> Identity",)
     torch.testing.assert_close(edited.module(*rows), net[:5](*rows))
     assert "-  (5): Softmax(dim=1)\n+  (5): Identity()" in edited.diff
+
+
+def test_outputs_are_scaled_whatever_stands_around_the_last_layer():
+    make, rows = NETWORKS["mlp"]
+    net = make()
+    center, scale = [100.0, -5.0, 0.0], [10.0, 2.0, 1.0]
+    edited = scale_outputs(net, center, scale, example=rows)
+    expected = net(*rows) * torch.tensor(scale) + torch.tensor(center)
+    torch.testing.assert_close(edited.module(*rows), expected)
+    assert [p.shape for p in edited.module.parameters()] == [p.shape for p in net.parameters()]
+    assert "(scaled): Scaled(center=[100.0, -5.0, 0.0], scale=[10.0, 2.0, 1.0])" in edited.diff
+
+
+@pytest.mark.parametrize(
+    "net", [nn.Conv2d(1, 3, 3), nn.Sequential(nn.Flatten(), nn.Linear(16, 2))], ids=["no linear layer", "two"]
+)
+def test_outputs_that_do_not_fit_the_targets_are_left_alone(net):
+    assert not scale_outputs(net, [1.0] * 3, [2.0] * 3, example=[torch.randn(2, 1, 4, 4)]).changed
 
 
 def test_edits_stack_and_each_can_be_undone():

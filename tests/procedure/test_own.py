@@ -354,3 +354,23 @@ def test_one_unit_behind_softmax_is_repaired():
     assert fitted.run.test.score.value > 0.9
     assert "GF014" in [finding.code for finding in fitted.run.findings]
     assert [verdict.remedy for verdict in fitted.run.verdicts if verdict.round == 1] == ["usual-loss"]
+
+
+@pytest.mark.parametrize("rule", [adam, lambda p: torch.optim.SGD(p, lr=0.01)], ids=["adam", "sgd"])
+def test_prices_in_the_thousands_are_learnt_by_scaling_what_the_last_layer_puts_out(rule):
+    x = torch.randn(600, 6, generator=own.stream())
+    prices = 4000 + 500 * (x[:, :1] + x[:, 1:2] * x[:, 2:3])
+    fitted = fit(
+        own.loader(x, prices),
+        model=lambda: nn.Sequential(nn.Linear(6, 16), nn.Tanh(), nn.Linear(16, 1)),
+        loss=nn.MSELoss(),
+        optimizer=rule,
+        max_trainings=60,
+        num_seeds=3,
+        epochs=20,
+    )
+    assert fitted.run.test.plan_as_it_was < 0
+    assert fitted.run.test.score.value > 0.5
+    assert "scale-targets" in [verdict.remedy for verdict in fitted.run.prescription]
+    found = fitted.predict(x[:5]).prediction.to_numpy()
+    assert (abs(found - prices[:5, 0].numpy()) < 2000).all()  # in the units of the data

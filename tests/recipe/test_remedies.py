@@ -34,12 +34,19 @@ REGULARISED = replace(
 GIVEN = replace(BARE, network=Given(factory=nn.Linear))
 SHARES = Contract(output_shape=(2,), function=lambda shares, truth: (shares - F.one_hot(truth, 2)).square())
 OF_SHARES = Loss(name="own", kind="classes", num_outputs=2, contract=SHARES, is_share=True)
+PRICES = Loss(
+    name="squared",
+    kind="numbers",
+    num_outputs=1,
+    contract=Contract(output_shape=(1,), target_mean=(200.0,), target_std=(50.0,)),
+)
 SCALED = replace(BARE, inputs="scaled")
 PATIENTS = {
     "plain-inputs": EXPANDED,
     "unregularised": REGULARISED,
     "plain-output": GIVEN,
     "usual-loss": replace(GIVEN, loss=OF_SHARES),
+    "scale-targets": replace(GIVEN, loss=PRICES),
     "input-noise": SCALED,
 }
 
@@ -72,6 +79,10 @@ EDITS = {
     "deeper": {"network.widths": (16,) * 6},
     "longer": {"epochs": 60},
     "plain-output": {"network.plain_output": True},
+    "scale-targets": {
+        "network.output_scale": ((200.0,), (50.0,)),
+        "rule.lr": pytest.approx(BARE.rule.lr / 2500),
+    },
     "usual-loss": {
         "network.plain_output": True,
         "loss.name": "cross-entropy",
@@ -108,7 +119,7 @@ OF_HIDDEN_LAYERS = {
     *("relu", "leaky-relu", "prelu", "maxout", "gelu", "silu", "he-init", "xavier-init"),
     *("batch-norm", "layer-norm", "skip", "shallower", "wider", "smaller", "dropout"),
 }
-OF_GIVEN = {"plain-output", "usual-loss"}
+OF_GIVEN = {"plain-output", "usual-loss", "scale-targets"}
 
 every_remedy = pytest.mark.parametrize("remedy", RECIPE, ids=lambda remedy: remedy.code)
 
@@ -310,3 +321,16 @@ def test_a_loss_of_numbers_of_the_users_own_is_not_exchanged():
     loss = Loss(name="own", kind="numbers", num_outputs=2, contract=SHARES)
     remedy = next(remedy for remedy in RECIPE if remedy.code == "usual-loss")
     assert remedy.treat(replace(GIVEN, loss=loss), 0.0) == replace(GIVEN, loss=loss)
+
+
+@pytest.mark.parametrize(("mean", "std"), [((0.3,), (1.2,)), ((), ())], ids=["of usual size", "no numbers"])
+def test_targets_that_need_no_scale_get_none(mean, std):
+    loss = replace(PRICES, contract=replace(PRICES.contract, target_mean=mean, target_std=std))
+    remedy = next(remedy for remedy in RECIPE if remedy.code == "scale-targets")
+    assert remedy.treat(replace(GIVEN, loss=loss), 0.0) == replace(GIVEN, loss=loss)
+
+
+def test_rules_that_divide_the_slope_out_keep_their_rate_beside_scaled_targets():
+    remedy = next(remedy for remedy in RECIPE if remedy.code == "scale-targets")
+    plan = replace(GIVEN, loss=PRICES, rule=rule_named("adam", lr=1e-3))
+    assert remedy.treat(plan, 0.0).rule == plan.rule

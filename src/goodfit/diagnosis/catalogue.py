@@ -83,7 +83,7 @@ ON_TRAINING = (
         "exploding-gradients",
         "error",
         "gradients grow beyond the size of the weights",
-        "clip he-init scale-inputs batch-norm lr-down adam xavier-init layer-norm shallower",
+        "clip he-init scale-inputs scale-targets batch-norm lr-down adam xavier-init layer-norm shallower",
     ),
     entry(
         "GF103",
@@ -125,14 +125,14 @@ ON_TRAINING = (
         "plateau",
         "warning",
         "the training loss stopped falling while it was still high",
-        "adam momentum rmsprop lr-up nesterov relu batch-norm cross-entropy wider",
+        "adam momentum scale-targets rmsprop lr-up nesterov relu batch-norm cross-entropy wider",
     ),
     entry(
         "GF109",
         "slow-convergence",
         "warning",
         "the training loss was still falling steadily at the end",
-        "lr-up adam momentum longer rmsprop nesterov batch-norm adagrad cross-entropy",
+        "lr-up adam momentum longer scale-targets rmsprop nesterov batch-norm adagrad cross-entropy",
     ),
     entry(
         "GF110",

@@ -67,7 +67,13 @@ IN_SCRIPTS = (
     _harness("GF025", "constant-targets", "error", "every target is the same"),
     _harness("GF026", "constant-outputs", "error", "the network answers the same for every row"),
     _harness("GF027", "targets-out-of-domain", "error", "the loss is not defined for these targets"),
-    _harness("GF028", "unscaled-targets", "warning", "targets are far larger than a fresh network's answers"),
+    _harness(
+        "GF028",
+        "unscaled-targets",
+        "warning",
+        "targets are far larger than a fresh network's answers",
+        "scale-targets",
+    ),
     _harness("GF029", "unrelated-targets", "warning", "nothing in the inputs tells the targets"),
     _harness("GF030", "summed-loss", "warning", "the loss is summed over a batch, not its mean"),
     _harness("GF031", "graphs-kept", "warning", "losses are gathered with all that made them"),
@@ -84,7 +90,7 @@ IN_SCRIPTS = (
         "no-better-than-guess",
         "error",
         "the loss never fell below that of an answer that ignores the inputs",
-        "lr-up lr-down adam scale-inputs he-init batch-norm relu",
+        "lr-up lr-down adam scale-inputs scale-targets he-init batch-norm relu",
     ),
     entry(
         "GF114",

@@ -43,6 +43,8 @@ class Contract:
         target_dtype: Its type.
         function: The user's loss of (outputs, targets); ``None`` for one of goodfit's.
         ignored: Class that the function does not count; here it is -100.
+        target_mean: Mean of the training targets, one for each output, where numbers are learnt as they are.
+        target_std: Their deviation, likewise.
     """
 
     output_shape: tuple[int, ...]
@@ -51,6 +53,8 @@ class Contract:
     target_dtype: str = "int64"
     function: Callable[[Tensor, Tensor], Tensor] | None = None
     ignored: int = IGNORED
+    target_mean: tuple[float, ...] = ()
+    target_std: tuple[float, ...] = ()
 
     @property
     def num_classes(self) -> int:

@@ -11,6 +11,7 @@ from torch import nn
 
 from goodfit.errors import ModelError
 from goodfit.nets.activations import Maxout
+from goodfit.nets.additions import Scaled
 
 
 def written(part: nn.Module) -> str:
@@ -26,6 +27,8 @@ def written(part: nn.Module) -> str:
     kind = type(part)
     if isinstance(part, Maxout):
         return f"Maxout({part.dim})"
+    if isinstance(part, Scaled):
+        return f"Scaled({part.center.tolist()}, {part.scale.tolist()})"
     if isinstance(part, nn.Sequential):
         return f"nn.Sequential({', '.join(map(written, part))})"
     text = re.sub(r"\b(padding|padding_mode)=([a-z]+)", r"\1='\2'", part.extra_repr())

@@ -101,6 +101,7 @@ def _given(predictor: Predictor, network: Given, training: Training) -> dict[str
         "lines": _filled(done.lines),
         "forwards": done.forwards,
         "tools": done.tools,
+        "has_scaled_outputs": network.output_scale is not None,
         "is_maxout": network.activation == "maxout",
         "pieces": network.pieces,
         "initialisation": network.initialisation if "start" in done.tools else "torch",

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, final
 
+import torch
 from torch import Tensor, nn
 
 SKIP_MARK = "_goodfit_skip"
@@ -28,6 +30,32 @@ def add_skip(layer: nn.Module, activation: nn.Module) -> None:
     layer.register_forward_pre_hook(kept.keep)
     activation.register_forward_hook(kept.add)
     activation.__dict__[SKIP_MARK] = True
+
+
+@final
+class Scaled(nn.Module):
+    r"""Outputs in the units of the targets: :math:`s \odot h + c`, with numbers that do not learn.
+
+    Args:
+        center: c, one for each output.
+        scale: s, likewise.
+    """
+
+    center: Tensor
+    scale: Tensor
+
+    def __init__(self, center: Sequence[float], scale: Sequence[float]) -> None:
+        super().__init__()
+        self.register_buffer("center", torch.tensor(center))
+        self.register_buffer("scale", torch.tensor(scale))
+
+    def forward(self, h: Tensor) -> Tensor:
+        """Scale and shift the last axis."""
+        return torch.addcmul(self.center, h, self.scale)
+
+    def extra_repr(self) -> str:
+        """Tell the numbers."""
+        return f"center={self.center.tolist()}, scale={self.scale.tolist()}"
 
 
 @final

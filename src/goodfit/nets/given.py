@@ -45,6 +45,8 @@ class Given(Network):
         widening: Width of hidden layers over what the user's function makes.
         deepening: Layers added behind the last hidden activation.
         plain_output: Whether an activation or softmax behind the last layer is taken off.
+        output_scale: Mean and deviation of the targets that the last layer's outputs are brought to, each one
+            for each output; ``None`` leaves them as they are.
 
     Example:
         >>> network = Given(factory=lambda inputs, outputs: nn.Linear(inputs, outputs))
@@ -64,6 +66,7 @@ class Given(Network):
     widening: float = 1.0
     deepening: int = 0
     plain_output: bool = False
+    output_scale: tuple[tuple[float, ...], tuple[float, ...]] | None = None
 
     def build(self, sizes: Sizes, *, dropout: float = 0.0, input_dropout: float = 0.0) -> nn.Module:
         """Make a fresh module, with the edits that were asked for (see :mod:`goodfit.nets.surgery`).
@@ -131,6 +134,9 @@ class Given(Network):
                 "widening": lambda: reshaping.widen(module, 2.0, example=example),
                 "deepening": lambda: reshaping.deepen(module, example=example),
                 "plain_output": lambda: reshaping.without_last_activation(module, example=example),
+                "output_scale": lambda: reshaping.scale_outputs(
+                    module, [0.0] * sizes.outputs, [1.0] * sizes.outputs, example=example
+                ),
             }
             found = {
                 name for name, edit in tried.items() if (among is None or name in among) and edit().changed
@@ -194,6 +200,9 @@ class Given(Network):
             yield lambda m: reshaping.skip(m, example=example)
         if dropout:
             yield lambda m: surgery.set_dropout(m, dropout, example=example)
+        if self.output_scale is not None:
+            center, scale = self.output_scale
+            yield lambda m: reshaping.scale_outputs(m, center, scale, example=example)
 
     def _alike(self, module: nn.Module, sizes: Sizes) -> frozenset[str]:
         """Name the layers that start with the same weights in every call: somebody has trained them."""
@@ -222,6 +231,7 @@ class Given(Network):
             self.widening != 1 and f"{self.widening:g} times as wide",
             self.deepening and f"{self.deepening} more layers",
             self.plain_output and "plain output",
+            self.output_scale is not None and "outputs scaled to the targets",
         ]
         return ", ".join([f"{words} (given)", *(edit for edit in edits if edit)])
 

@@ -80,9 +80,7 @@ class Network(abc.ABC):
         Raises:
             PlanError: The kind is unknown, for example because a newer version wrote it.
         """
-        fields: dict[str, Any] = {
-            name: tuple(value) if isinstance(value, list) else value for name, value in record.items()
-        }
+        fields: dict[str, Any] = {name: _tuples(value) for name, value in record.items()}
         kind = fields.pop("kind", None)
         if kind not in _kinds():
             raise PlanError(
@@ -91,6 +89,10 @@ class Network(abc.ABC):
         if isinstance(record.get("form"), Mapping):
             fields["form"] = Form.from_dict(record["form"])
         return _kinds()[kind](**fields)
+
+
+def _tuples(value: Any) -> Any:
+    return tuple(map(_tuples, value)) if isinstance(value, list) else value
 
 
 @functools.cache

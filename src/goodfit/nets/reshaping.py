@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from goodfit.errors import PlanError
 from goodfit.nets.activations import Maxout
-from goodfit.nets.additions import SKIP_MARK, add_before, add_behind, add_skip
+from goodfit.nets.additions import SKIP_MARK, Scaled, add_before, add_behind, add_skip
 from goodfit.nets.attempts import link_by_link
 from goodfit.nets.calls import as_modules
 from goodfit.nets.passage import (
@@ -192,6 +192,33 @@ def without_last_activation(module: nn.Module, *, example: Sequence[Tensor]) -> 
         if isinstance(call.part, _LAST) and used_once(call, calls):
             replace_part(edited, call.part, nn.Identity())
             changed.append(f"{call.name}: {type(call.part).__name__} -> Identity")
+    return Edited(module=edited, changed=tuple(changed), original=module, unreached=reached.unreached)
+
+
+def scale_outputs(
+    module: nn.Module, center: Sequence[float], scale: Sequence[float], *, example: Sequence[Tensor]
+) -> Edited:
+    """Bring what the last linear layer puts out into the units of the targets.
+
+    Args:
+        module: Any module; it is left as it is.
+        center: Mean of the targets, one for each output.
+        scale: Their deviation, likewise.
+        example: Arguments of one forward pass.
+
+    Example:
+        >>> net = nn.Sequential(nn.Linear(4, 8), nn.ReLU(), nn.Linear(8, 1))
+        >>> scale_outputs(net, [200.0], [50.0], example=[torch.zeros(2, 4)]).changed
+        ('2: Linear, then 50 times as large, plus 200',)
+    """
+    reached = as_modules(module, example=example)
+    edited, changed = reached.module, []
+    calls = trace(edited, example)
+    last = calls[last_weighted(calls)] if calls else None
+    if last is not None and isinstance(last.part, nn.Linear) and last.part.out_features == len(scale):
+        add_behind(last.part, "scaled", Scaled(center, scale))
+        said = ", ".join(f"{s:.4g} times as large, plus {c:.4g}" for s, c in zip(scale, center, strict=True))
+        changed.append(f"{last.name}: Linear, then {said}")
     return Edited(module=edited, changed=tuple(changed), original=module, unreached=reached.unreached)
 
 

@@ -44,9 +44,10 @@ EDITS = {
     "widening": ("wider",),
     "deepening": ("deeper",),
     "plain_output": ("plain-output",),
+    "output_scale": ("scale-targets",),
 }
 """Edits of a given network, with the remedies that need them."""
-SHORT_EDITS = ("activation", "plain_output")
+SHORT_EDITS = ("activation", "plain_output", "output_scale")
 """Those that are worth looking for where time is short: every look costs an edit."""
 INPUT_REMEDIES = ("scale-inputs", "input-dropout", "input-noise", "mixup")
 """Remedies that treat inputs as amounts."""

@@ -68,6 +68,10 @@ def with_own_network(
         function=None if loss is None or isinstance(loss, str) else loss,
         ignored=ignored_class(loss),
     )
+    if split.task.kind == "numbers":
+        y_NT = split.rows("train").y_N.reshape(len(split.train_index), -1).double()
+        mean_T, std_T = y_NT.mean(0).tolist(), y_NT.std(0, correction=0).tolist()
+        contract = dataclasses.replace(contract, target_mean=tuple(mean_T), target_std=tuple(std_T))
     split = _with_classes(split, contract)
     known, changes = _known(loss, split)
     if known is not None:

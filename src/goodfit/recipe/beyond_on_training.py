@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import statistics
 from dataclasses import replace
 from typing import Any
 
@@ -13,6 +14,11 @@ from goodfit.nets.mlp import MLP
 from goodfit.recipe.on_training import activation
 from goodfit.recipe.remedy import Edit, Remedy, is_linear
 from goodfit.rules.schedules import Constant, Cosine
+
+LARGE = 3.0
+"""Deviation of targets from which they are large for a layer, or small if it is below the inverse."""
+STEEP = ("gradient-descent", "momentum", "nesterov")
+"""Rules whose steps grow with the slope of the loss."""
 
 
 def _setting(name: str, value: Any, *, on: tuple[type, ...]) -> Edit:
@@ -81,6 +87,20 @@ def _usual_loss(plan: Plan, dose: float) -> Plan:
     if not isinstance(plan.network, Given) or usual is None:
         return plan
     return replace(plan, network=replace(plan.network, plain_output=True), loss=usual)
+
+
+def _scale_targets(plan: Plan, dose: float) -> Plan:
+    contract, network = plan.loss.contract, plan.network
+    if not isinstance(network, Given) or network.output_scale is not None or contract is None:
+        return plan
+    mean, std = contract.target_mean, contract.target_std
+    if all(abs(c) <= s and 1 / LARGE <= s <= LARGE for c, s in zip(mean, std, strict=True)):
+        return plan  # they are of the size at which layers begin, or no numbers
+    # the slope of the loss grows with what the outputs are multiplied by, which other rules divide out
+    steepness = statistics.fmean(std) ** (2 if plan.loss.name == "squared" else 1)
+    lr = plan.rule.lr / steepness if plan.rule.name in STEEP else plan.rule.lr
+    scaled = replace(network, output_scale=(mean, std))
+    return replace(plan, network=scaled, rule=replace(plan.rule, lr=lr))
 
 
 def _deeper(plan: Plan, dose: float) -> Plan:
@@ -225,9 +245,16 @@ BEYOND_ON_TRAINING = (
         source="beyond",
     ),
     Remedy(
+        code="scale-targets",
+        question="training",
+        sentence="scale what the last layer puts out to the size of the targets",
+        edit=_scale_targets,
+        source="beyond",
+    ),
+    Remedy(
         code="plain-output",
         question="training",
-        sentence="take the activation off the last layer, for the loss has one",
+        sentence="take the activation off the last layer",
         edit=_plain_output,
         source="beyond",
     ),

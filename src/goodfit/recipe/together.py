@@ -51,7 +51,8 @@ def sound_remedies(plan: Plan, *, without: Collection[str] = ()) -> tuple[Remedy
         sound-rule adam
         sound-fast-start relu adam
     """
-    proper: Steps = (("scale-inputs", 0.0), ("usual-loss", 0.0), ("plain-output", 0.0))
+    outputs = ("usual-loss", "plain-output", "scale-targets")
+    proper: Steps = (("scale-inputs", 0.0), *((code, 0.0) for code in outputs))
     rule: Steps = (*proper, ("unregularised", 0.0), ("adam", 1e-3))
     fast: Steps = (*rule[:-1], ("adam", FAST_RATE))
     units: Steps = (*_units(plan), ("he-init", 0.0))
