@@ -323,7 +323,11 @@ def test_a_loss_of_numbers_of_the_users_own_is_not_exchanged():
     assert remedy.treat(replace(GIVEN, loss=loss), 0.0) == replace(GIVEN, loss=loss)
 
 
-@pytest.mark.parametrize(("mean", "std"), [((0.3,), (1.2,)), ((), ())], ids=["of usual size", "no numbers"])
+@pytest.mark.parametrize(
+    ("mean", "std"),
+    [((0.5,), (0.3,)), ((-2.0,), (1.2,)), ((), ())],
+    ids=["shares", "of usual size", "no numbers"],
+)
 def test_targets_that_need_no_scale_get_none(mean, std):
     loss = replace(PRICES, contract=replace(PRICES.contract, target_mean=mean, target_std=std))
     remedy = next(remedy for remedy in RECIPE if remedy.code == "scale-targets")

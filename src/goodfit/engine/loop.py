@@ -16,7 +16,7 @@ import torch
 from goodfit.data.split import Split
 from goodfit.engine.candidate import Candidate, Trained
 from goodfit.engine.choice import choose
-from goodfit.engine.construction import num_parameters
+from goodfit.engine.construction import chain_in, num_parameters
 from goodfit.engine.device import describe, placement, times_at_once
 from goodfit.engine.history import Choice
 from goodfit.engine.memory import candidate_floats, give_back, is_out_of_memory, most_candidates
@@ -200,7 +200,9 @@ def fills_the_machine(plan: Plan, split: Split) -> bool:
 
     Such networks cost as much side by side as one after the other.
     """
-    return not isinstance(plan.network, MLP) or candidate_floats(plan, split) >= _large_floats()
+    if not isinstance(plan.network, MLP) and chain_in(Candidate(arm="", seed=0, plan=plan), split) is None:
+        return True
+    return candidate_floats(plan, split) >= _large_floats()
 
 
 def _large_floats() -> int:

@@ -15,8 +15,8 @@ from goodfit.recipe.on_training import activation
 from goodfit.recipe.remedy import Edit, Remedy, is_linear
 from goodfit.rules.schedules import Constant, Cosine
 
-LARGE = 3.0
-"""Deviation of targets from which they are large for a layer, or small if it is below the inverse."""
+SMALL, LARGE = 0.1, 3.0
+"""Deviations between which targets are in the reach of a fresh layer, if their mean is no larger either."""
 STEEP = ("gradient-descent", "momentum", "nesterov")
 """Rules whose steps grow with the slope of the loss."""
 
@@ -94,7 +94,7 @@ def _scale_targets(plan: Plan, dose: float) -> Plan:
     if not isinstance(network, Given) or network.output_scale is not None or contract is None:
         return plan
     mean, std = contract.target_mean, contract.target_std
-    if all(abs(c) <= s and 1 / LARGE <= s <= LARGE for c, s in zip(mean, std, strict=True)):
+    if all(abs(c) <= LARGE and SMALL <= s <= LARGE for c, s in zip(mean, std, strict=True)):
         return plan  # they are of the size at which layers begin, or no numbers
     # the slope of the loss grows with what the outputs are multiplied by, which other rules divide out
     steepness = statistics.fmean(std) ** (2 if plan.loss.name == "squared" else 1)
