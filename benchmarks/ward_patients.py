@@ -26,6 +26,7 @@ from goodfit.procedure.start import Wanted, own_plan
 
 FEWEST_ROWS = 90
 """Rows of a program below which too few can be held out to tell anything."""
+MOST_EPOCHS = 5000
 LOOP = "\nfor epoch in range(1, EPOCHS + 1):"
 PENALTY = re.compile(r"loss = loss \+ ([\d.e-]+) \* model\[\d+\]\.weight\.pow\(2\)\.sum\(\)")
 
@@ -121,7 +122,11 @@ def ward_patients(
             others[name] = reason
             continue
         try:
-            plan, split = plan_of(read(folder / f"{name}.py"), seed=seed)
+            program = read(folder / f"{name}.py")
+            if program.names["EPOCHS"] > MOST_EPOCHS:
+                others[name] = f"its {program.names['EPOCHS']} epochs take too long"
+                continue
+            plan, split = plan_of(program, seed=seed)
             healthy, healthy_split = None, None
             if record.get("fixed"):
                 healthy, healthy_split = plan_of(read(folder / f"{name}__fixed.py"), seed=seed)

@@ -7,11 +7,12 @@ import math
 from collections.abc import Sequence
 
 from goodfit.engine.candidate import Candidate
-from goodfit.engine.construction import num_parameters
+from goodfit.engine.construction import chain_in, num_parameters
 from goodfit.engine.loop import measure_pace
 from goodfit.engine.plan import Plan
-from goodfit.evidence.arms import TrainedArm
+from goodfit.evidence.arms import CONTROL, TrainedArm
 from goodfit.evidence.heats import relative_cost
+from goodfit.nets.given import Given
 from goodfit.nets.mlp import MLP
 from goodfit.nets.network import Network
 from goodfit.procedure.case import Case
@@ -20,6 +21,10 @@ from goodfit.recipe.remedy import Treatment
 PACE_SECONDS = 0.12
 WORTH_MEASURING = 1.0
 """Seconds of an arm from which it pays to measure the pace of others; a shorter one tells its own price."""
+WORTH_BUILDING = 10.0
+"""Likewise for networks of the user's own: to measure one, all seeds of it are edited several times over."""
+BY_MODULES = 5.0
+"""What a small stack costs that is computed through its modules, over one that is computed by hand."""
 BESIDE_STEPS = 1.6
 """What a training of few epochs costs over its steps: building, looking at rows, looking inside."""
 FIRST_COSTS = 5.0
@@ -149,7 +154,9 @@ class Costs:
     def _pace(self, plans: Sequence[Plan], arm: TrainedArm) -> float:
         """Seconds of one epoch of plans of one structure on all seeds of an arm."""
         self.first = self.first or arm
-        if self.first.seconds < WORTH_MEASURING or self.case.budget.is_short:
+        is_own = isinstance(plans[0].network, Given)
+        worth_it = self.first.seconds >= (WORTH_BUILDING if is_own else WORTH_MEASURING)
+        if not worth_it or self.case.budget.is_short:
             return self._price(plans, self.first, num_seeds=len(arm.members))
         population = [
             Candidate(arm=str(place), seed=member.candidate.seed, plan=plan)
@@ -159,12 +166,21 @@ class Costs:
         seconds = self.case.budget.glance(PACE_SECONDS)
         return measure_pace(population, self.case.split, seconds=seconds, hands=self.case.hands)
 
+    def _detour(self, plan: Plan, first: TrainedArm) -> float:
+        """What edits cost that take a network out of what is computed by hand."""
+        choice = first.histories[0].choice
+        if not isinstance(plan.network, Given) or choice is None or choice.way != "stacked":
+            return 1.0
+        of_plan = Candidate(arm=CONTROL, seed=0, plan=plan)
+        return 1.0 if chain_in(of_plan, self.case.split) is not None else BY_MODULES
+
     def _price(self, plans: Sequence[Plan], first: TrainedArm, *, num_seeds: int) -> float:
         """Estimate a stack by what the first arm took: by the number of its networks, and their size."""
         size, epochs = len(first.members), sum(history.epochs[-1] for history in first.histories)
         seconds = self.first_seconds or first.seconds
-        of_network = seconds / max(1, epochs) * size / (FIRST_COSTS + size)
         split = self.case.split
+        of_network = seconds / max(1, epochs) * size / (FIRST_COSTS + size)
+        of_network *= self._detour(plans[0], first)
         stack = of_network * (FIRST_COSTS + num_seeds * len(plans))
         if (plans[0].network, plans[0].inputs) == (first.plan.network, first.plan.inputs):
             return stack
