@@ -374,3 +374,21 @@ def test_prices_in_the_thousands_are_learnt_by_scaling_what_the_last_layer_puts_
     assert "scale-targets" in [verdict.remedy for verdict in fitted.run.prescription]
     found = fitted.predict(x[:5]).prediction.to_numpy()
     assert (abs(found - prices[:5, 0].numpy()) < 2000).all()  # in the units of the data
+
+
+def test_a_function_that_makes_another_network_by_now_is_read_anew():
+    made = {"width": 8, "activation": nn.ReLU}
+
+    def make():
+        width, activation = made["width"], made["activation"]
+        return nn.Sequential(nn.Linear(6, width), activation(), nn.Linear(width, 3))
+
+    source = own.loader(*own.flat())
+    for width, activation in ((8, nn.ReLU), (5, nn.Tanh), (5, nn.Identity)):
+        made |= {"width": width, "activation": activation}
+        fitted = fit(source, model=make, optimizer=adam, **QUICK)
+        trained = fitted.predictor.modules[0]
+        assert trained[0].out_features == width
+        assert type(trained[1]) is activation
+        way = fitted.run.arms[0].histories[0].choice.way
+        assert way == ("one by one" if activation is nn.Identity else "stacked")

@@ -20,6 +20,7 @@ from goodfit.engine.history import Way
 from goodfit.engine.one_by_one import OneByOne
 from goodfit.engine.plan import Plan
 from goodfit.engine.stacked import Stacked
+from goodfit.nets import given
 from goodfit.nets.chain import Chain, chain_of
 from goodfit.nets.mlp import MLP
 from goodfit.nets.network import Network, Sizes
@@ -50,6 +51,13 @@ def num_parameters(plan: Plan, split: Split) -> int:
 @lru_cache(maxsize=256)
 def _count(network: Network, sizes: Sizes) -> int:
     return network.count(sizes)
+
+
+def forget_networks() -> None:
+    """Forget what was read of the users' networks: the same function may make others in the next run."""
+    _chains.clear()
+    _count.cache_clear()
+    given.forget()
 
 
 def build_module(candidate: Candidate, split: Split) -> nn.Module:

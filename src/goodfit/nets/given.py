@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import inspect
 from collections.abc import Callable, Collection, Iterator
 from typing import Any, ClassVar, Literal, final
@@ -164,7 +165,12 @@ class Given(Network):
     def _edited(self, sizes: Sizes, *, dropout: float, done: list[surgery.Edited] | None = None) -> nn.Module:
         module, example = self._make(sizes), trial_batch(sizes)
         kept = self._alike(module, sizes) if self.initialisation else frozenset()
-        for edit in self._surgery(dropout, kept, module, example):
+        if (self.activation or dropout) and not _has_hidden_activations(self.factory, self.form, sizes):
+            raise ModelError(
+                f"{self._name} has no hidden activation in reach, so none can be swapped or dropped",
+                fix="use modules such as nn.ReLU() between its layers where forward cannot be traced",
+            )
+        for edit in self._surgery(dropout, kept, example):
             edited = edit(module)
             module = edited.module
             if done is not None:
@@ -172,14 +178,9 @@ class Given(Network):
         return module
 
     def _surgery(
-        self, dropout: float, kept: Collection[str], module: nn.Module, example: tuple[Tensor, ...]
+        self, dropout: float, kept: Collection[str], example: tuple[Tensor, ...]
     ) -> Iterator[Callable[[nn.Module], surgery.Edited]]:
         """What is to be done, in an order in which no edit undoes another."""
-        if (self.activation or dropout) and not surgery.hidden_activations(module, example=example):
-            raise ModelError(
-                f"{self._name} has no hidden activation in reach, so none can be swapped or dropped",
-                fix="use modules such as nn.ReLU() between its layers where forward cannot be traced",
-            )
         if self.plain_output:
             yield lambda m: reshaping.without_last_activation(m, example=example)
         if self.widening > 1:
@@ -285,3 +286,14 @@ class Given(Network):
         if self.form is not None:
             return Adapter(module, self.form)
         return CodesAsInputs(module, sizes.cardinalities) if sizes.cardinalities else module
+
+
+def forget() -> None:
+    """Forget what was seen of the users' functions, which may make other networks by now."""
+    _has_hidden_activations.cache_clear()
+
+
+@functools.lru_cache(maxsize=64)
+def _has_hidden_activations(factory: str | Callable[..., nn.Module], form: Form | None, sizes: Sizes) -> bool:
+    """Look once for what edits can reach: every network is edited anew for every seed."""
+    return bool(Given(factory=factory, form=form).hidden_activations(sizes))

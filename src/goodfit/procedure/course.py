@@ -8,7 +8,7 @@ import os
 from goodfit.diagnosis import before
 from goodfit.engine.candidate import Candidate
 from goodfit.engine.choice import hurried
-from goodfit.engine.construction import sizes_of
+from goodfit.engine.construction import forget_networks, sizes_of
 from goodfit.engine.device import Placement, describe
 from goodfit.engine.harness import check_harness
 from goodfit.engine.loop import fills_the_machine
@@ -65,6 +65,7 @@ def run_recipe(
         device: ``"auto"``, ``"cpu"`` or ``"cuda"``.
         command: What the user typed, for the record.
     """
+    forget_networks()
     population = [Candidate(arm=CONTROL, seed=seed, plan=plan) for seed in range(num_seeds or NUM_SEEDS)]
     is_long, timed = not case.budget.is_short, case.budget.is_timed
     with (
