@@ -13,11 +13,20 @@ from goodfit.data.synthetic import digits_split
 from goodfit.diagnosis.catalogue import CATALOGUE
 from goodfit.engine.contract import Contract
 from goodfit.evidence.heats import relative_cost
+from goodfit.nets.given import Given
 from goodfit.nets.mlp import MLP
 from goodfit.procedure import course, final, opening
 from goodfit.procedure.budget import FINAL_SHARE, Budget
 from goodfit.procedure.case import Case
-from goodfit.procedure.costs import BESIDE_STEPS, LEAST_CORRECTION, MOST_CORRECTION, MOST_KEPT, Costs
+from goodfit.procedure.costs import (
+    BESIDE_STEPS,
+    BY_MODULES,
+    LEAST_CORRECTION,
+    MOST_CORRECTION,
+    MOST_KEPT,
+    OTHER_STRUCTURE,
+    Costs,
+)
 from goodfit.procedure.events import Noted, silence
 from goodfit.procedure.journal import Journal
 from goodfit.procedure.lengths import of_any_length, with_epochs
@@ -189,6 +198,25 @@ def test_a_short_arm_tells_the_price_of_others_and_nothing_is_measured(monkeypat
     # networks of one stack cost less together than one stack each
     assert chosen == alike
     assert PLAN.epochs * one < seconds < len(alike) * PLAN.epochs * one
+
+
+def test_own_networks_are_priced_by_their_first_arm_and_by_whether_edits_leave_a_chain(monkeypatch):
+    monkeypatch.setattr("goodfit.procedure.costs.measure_pace", None)
+    monkeypatch.setattr("goodfit.procedure.costs.WORTH_MEASURING", 0.0)
+
+    def layers(inputs, outputs):
+        return nn.Sequential(nn.Linear(inputs, 8), nn.Sigmoid(), nn.Linear(8, outputs))
+
+    given = Given(factory=layers)
+    plan = dataclasses.replace(PLAN, network=given)
+    arm = opening.train_as_it_is(plan, case(), num_seeds=3)
+    assert arm.histories[0].choice.way == "stacked"
+    patient = costs(100)
+    one = patient.of_epoch(plan, arm)
+    rectified = dataclasses.replace(plan, network=dataclasses.replace(given, activation="relu"))
+    normalised = dataclasses.replace(plan, network=dataclasses.replace(given, normalisation="batch"))
+    assert patient.of_epoch(rectified, arm) == pytest.approx(OTHER_STRUCTURE * one)
+    assert patient.of_epoch(normalised, arm) == pytest.approx(BY_MODULES * OTHER_STRUCTURE * one, rel=0.1)
 
 
 def test_trials_end_where_the_share_of_the_final_training_begins():
