@@ -392,3 +392,24 @@ def test_a_function_that_makes_another_network_by_now_is_read_anew():
         assert type(trained[1]) is activation
         way = fitted.run.arms[0].histories[0].choice.way
         assert way == ("one by one" if activation is nn.Identity else "stacked")
+
+
+LOSSES_OF_NUMBERS = {
+    "absolute": (nn.L1Loss(), True),
+    "shares of the target": (lambda out, y: ((out - y) / (y.abs() + 1)).abs().mean(), True),
+    "a quantile": (lambda out, y: torch.maximum(0.9 * (y - out), 0.1 * (out - y)).mean(), True),
+    "likelihood of a spread": (lambda out, y: F.gaussian_nll_loss(out, y, torch.ones_like(y)), True),
+    "a sign turned": (lambda out, y: -F.mse_loss(out, y), False),
+    "a loss of shares": (nn.BCEWithLogitsLoss(), False),
+    "a lone class": (nn.CrossEntropyLoss(), False),
+    "one that raises": (lambda out, y: F.mse_loss(out, y) if out.requires_grad else 1 / 0, True),
+}
+
+
+@pytest.mark.parametrize("name", LOSSES_OF_NUMBERS)
+def test_a_loss_of_numbers_is_asked_whether_it_prefers_the_targets(name):
+    loss, is_fitting = LOSSES_OF_NUMBERS[name]
+    split = load_own(own.loader(*one_number_in_a_column()), Wishes(seed=0), standardised=False)
+    plan, _ = own_plan(Wanted(model=lambda: nn.Linear(6, 1), loss=loss), split)
+    assert plan.loss.contract.is_fitting == is_fitting
+    assert (plan.loss.usual is None) == is_fitting

@@ -317,10 +317,14 @@ class TestRecord:
         assert Treatment(remedy=by_code["clip"], dose=1.0, plan=BARE).name == "clip"
 
 
-def test_a_loss_of_numbers_of_the_users_own_is_not_exchanged():
-    loss = Loss(name="own", kind="numbers", num_outputs=2, contract=SHARES)
+@pytest.mark.parametrize("is_fitting", [True, False])
+def test_a_loss_of_numbers_of_the_users_own_is_exchanged_only_if_it_prefers_others(is_fitting):
+    contract = replace(SHARES, is_fitting=is_fitting)
+    plan = replace(GIVEN, loss=Loss(name="own", kind="numbers", num_outputs=2, contract=contract))
     remedy = next(remedy for remedy in RECIPE if remedy.code == "usual-loss")
-    assert remedy.treat(replace(GIVEN, loss=loss), 0.0) == replace(GIVEN, loss=loss)
+    treated = remedy.treat(plan, 0.0)
+    assert (treated == plan) == is_fitting
+    assert is_fitting or (treated.loss.name, treated.loss.is_own) == ("squared", False)
 
 
 @pytest.mark.parametrize(

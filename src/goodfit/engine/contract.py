@@ -45,6 +45,8 @@ class Contract:
         ignored: Class that the function does not count; here it is -100.
         target_mean: Mean of the training targets, one for each output, where numbers are learnt as they are.
         target_std: Their deviation, likewise.
+        is_fitting: Whether a loss of numbers is smallest where outputs equal targets; ``True`` where that was
+            not asked.
     """
 
     output_shape: tuple[int, ...]
@@ -55,6 +57,7 @@ class Contract:
     ignored: int = IGNORED
     target_mean: tuple[float, ...] = ()
     target_std: tuple[float, ...] = ()
+    is_fitting: bool = True
 
     @property
     def num_classes(self) -> int:
@@ -102,6 +105,23 @@ class Contract:
             )
         per_row = [loss.reshape(num_rows, -1).mean(1) if loss.numel() > 1 else loss for loss in judged]
         return torch.stack([loss.reshape(-1).expand(num_rows) for loss in per_row])
+
+    @torch.no_grad()
+    def is_smallest_at(self, y_NT: Tensor) -> bool:
+        """Ask the user's function whether outputs that equal the targets please it more than others near by.
+
+        A sign that was turned, or a loss for shares of classes, prefers others. Where it raises, or gives no
+        number, nothing is said against it.
+        """
+        shift_T = y_NT.std(0, correction=0)
+        try:
+            at, *beside = (
+                float(self.rows((y_NT + times * shift_T).unsqueeze(0), y_NT.unsqueeze(0)).mean())
+                for times in (0.0, -1.0, -0.1, 0.1, 1.0)
+            )
+        except Exception:  # the user's code raises what it likes
+            return True
+        return not all(map(math.isfinite, (at, *beside))) or at < min(beside)
 
     def refuse_misfit(self) -> None:
         """Try the user's function on two rows.

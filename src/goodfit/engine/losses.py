@@ -98,9 +98,17 @@ class Loss:
 
     @property
     def usual(self) -> Loss | None:
-        """Cross-entropy of raw scores, in place of a function of the user's own for classes or labels."""
-        if not self.is_own or self.contract is None or self.kind == "numbers":
+        """What usually learns the target, in place of a function of the user's own.
+
+        Cross-entropy of raw scores for classes and labels. For numbers squared error, and only in place of a
+        function that is not smallest at the targets: others are somebody's choice.
+        """
+        if not self.is_own or self.contract is None:
             return None
+        if self.kind == "numbers":
+            contract = dataclasses.replace(self.contract, function=None, is_fitting=True)
+            usual = dataclasses.replace(self, name="squared", contract=contract)
+            return None if self.contract.is_fitting else usual
         is_single = self.kind == "labels" or (self.kind == "classes" and self.num_outputs == 1)
         return dataclasses.replace(
             self,

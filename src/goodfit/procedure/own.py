@@ -29,6 +29,8 @@ _FUNCTIONS: dict[Any, str] = {
     F.smooth_l1_loss: "huber",
     F.binary_cross_entropy_with_logits: "binary-cross-entropy",
 }
+MOST_ASKED = 256
+"""Rows on which a loss of numbers is asked what it prefers."""
 _ON_SHARES = (nn.BCELoss, F.binary_cross_entropy)
 _SHARES = frozenset({"sigmoid", "softmax"})
 """Operations that make shares of scores."""
@@ -72,6 +74,9 @@ def with_own_network(
         y_NT = split.rows("train").y_N.reshape(len(split.train_index), -1).double()
         mean_T, std_T = y_NT.mean(0).tolist(), y_NT.std(0, correction=0).tolist()
         contract = dataclasses.replace(contract, target_mean=tuple(mean_T), target_std=tuple(std_T))
+        if contract.function is not None:
+            is_fitting = contract.is_smallest_at(y_NT[:MOST_ASKED].float())
+            contract = dataclasses.replace(contract, is_fitting=is_fitting)
     split = _with_classes(split, contract)
     known, changes = _known(loss, split)
     if known is not None:

@@ -261,7 +261,7 @@ BEYOND_ON_TRAINING = (
     Remedy(
         code="usual-loss",
         question="training",
-        sentence="minimise cross-entropy of raw scores, with no activation behind the last layer",
+        sentence="minimise cross-entropy (of numbers: squared error), with no activation at the end",
         edit=_usual_loss,
         source="beyond",
     ),
