@@ -93,7 +93,12 @@ def build_backend(
 
 
 def chain_in(candidate: Candidate, split: Split) -> Chain | None:
-    """Read one candidate's network as a chain, apart from the dropout that its plan adds."""
+    """Read one candidate's network as a chain, apart from the dropout that its plan adds.
+
+    The package's own networks are not read: multilayer ones need it not, and the others are no chains.
+    """
+    if not isinstance(candidate.plan.network, given.Given):
+        return None
     plan, sizes = candidate.plan, sizes_of(candidate.plan, split)
     key = (plan.network, sizes)
     if key not in _chains:
