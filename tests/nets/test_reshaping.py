@@ -175,6 +175,12 @@ def test_outputs_that_do_not_fit_the_targets_are_left_alone(net):
     assert not scale_outputs(net, [1.0] * 3, [2.0] * 3, example=[torch.randn(2, 1, 4, 4)]).changed
 
 
+def test_a_layer_that_is_used_twice_is_not_scaled():
+    shared = nn.Linear(4, 4)
+    net = nn.Sequential(shared, nn.ReLU(), shared)
+    assert not scale_outputs(net, [1.0] * 4, [2.0] * 4, example=[torch.randn(2, 4)]).changed
+
+
 def test_edits_stack_and_each_can_be_undone():
     make, rows = NETWORKS["deep"]
     net = make()

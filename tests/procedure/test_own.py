@@ -413,3 +413,11 @@ def test_a_loss_of_numbers_is_asked_whether_it_prefers_the_targets(name):
     plan, _ = own_plan(Wanted(model=lambda: nn.Linear(6, 1), loss=loss), split)
     assert plan.loss.contract.is_fitting == is_fitting
     assert (plan.loss.usual is None) == is_fitting
+
+
+def test_targets_that_begin_alike_do_not_speak_against_a_loss():
+    x = torch.randn(600, 6, generator=own.stream())
+    y = torch.cat([torch.zeros(400, 1), 5 * torch.rand(200, 1, generator=own.stream())])
+    split = load_own(own.loader(x, y), Wishes(seed=0), standardised=False)
+    plan, _ = own_plan(Wanted(model=lambda: nn.Linear(6, 1), loss=nn.L1Loss()), split)
+    assert plan.loss.contract.is_fitting

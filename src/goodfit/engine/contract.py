@@ -113,7 +113,7 @@ class Contract:
         A sign that was turned, or a loss for shares of classes, prefers others. Where it raises, or gives no
         number, nothing is said against it.
         """
-        shift_T = y_NT.std(0, correction=0)
+        shift_T = y_NT.new_tensor(self.target_std)  # of all rows: the first ones may be alike
         try:
             at, *beside = (
                 float(self.rows((y_NT + times * shift_T).unsqueeze(0), y_NT.unsqueeze(0)).mean())

@@ -103,17 +103,14 @@ class Loss:
         Cross-entropy of raw scores for classes and labels. For numbers squared error, and only in place of a
         function that is not smallest at the targets: others are somebody's choice.
         """
-        if not self.is_own or self.contract is None:
+        if not self.is_own or self.contract is None or (self.kind == "numbers" and self.contract.is_fitting):
             return None
-        if self.kind == "numbers":
-            contract = dataclasses.replace(self.contract, function=None, is_fitting=True)
-            usual = dataclasses.replace(self, name="squared", contract=contract)
-            return None if self.contract.is_fitting else usual
         is_single = self.kind == "labels" or (self.kind == "classes" and self.num_outputs == 1)
+        of_classes = "binary-cross-entropy" if is_single else "cross-entropy"
         return dataclasses.replace(
             self,
-            name="binary-cross-entropy" if is_single else "cross-entropy",
-            contract=dataclasses.replace(self.contract, function=None),
+            name="squared" if self.kind == "numbers" else of_classes,
+            contract=dataclasses.replace(self.contract, function=None, is_fitting=True),
             is_share=False,
         )
 

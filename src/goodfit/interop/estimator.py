@@ -98,7 +98,6 @@ class RecipeEstimator(WithModuleSettings):
 
     def _learn(self, given: Weighted) -> None:
         seed = self._seed()
-        device_named(self.device)  # too few rows for the recipe shall hide no mistake
         learnt = canonical(given, seed=seed)
         rows, targets = learnt.inputs, pd.Series(learnt.targets_N, name="target")
         said: dict[str, Any] = {
@@ -117,6 +116,7 @@ class RecipeEstimator(WithModuleSettings):
                 f"{len(rows)} {what} are too few to prove anything: the plan is trained as it is",
                 stacklevel=3,
             )
+            device_named(self.device)  # too few rows shall hide no mistake
             wanted = Wanted(**said)
             self.run_ = None
             self.predictor_ = fit_as_it_is(

@@ -215,7 +215,8 @@ def scale_outputs(
     edited, changed = reached.module, []
     calls = trace(edited, example)
     last = calls[last_weighted(calls)] if calls else None
-    if last is not None and isinstance(last.part, nn.Linear) and last.part.out_features == len(scale):
+    fits = last is not None and isinstance(last.part, nn.Linear) and last.part.out_features == len(scale)
+    if last is not None and fits and used_once(last, calls):
         add_behind(last.part, "scaled", Scaled(center, scale))
         said = ", ".join(f"{s:.4g} times as large, plus {c:.4g}" for s, c in zip(scale, center, strict=True))
         changed.append(f"{last.name}: Linear, then {said}")

@@ -74,9 +74,6 @@ def with_own_network(
         y_NT = split.rows("train").y_N.reshape(len(split.train_index), -1).double()
         mean_T, std_T = y_NT.mean(0).tolist(), y_NT.std(0, correction=0).tolist()
         contract = dataclasses.replace(contract, target_mean=tuple(mean_T), target_std=tuple(std_T))
-        if contract.function is not None:
-            is_fitting = contract.is_smallest_at(y_NT[:MOST_ASKED].float())
-            contract = dataclasses.replace(contract, is_fitting=is_fitting)
     split = _with_classes(split, contract)
     known, changes = _known(loss, split)
     if known is not None:
@@ -84,6 +81,9 @@ def with_own_network(
     elif contract.function is not None:
         refuse_arguments(loss)
         contract.refuse_misfit()
+        if split.task.kind == "numbers":
+            is_fitting = contract.is_smallest_at(y_NT[:MOST_ASKED].float())
+            contract = dataclasses.replace(contract, is_fitting=is_fitting)
         known = getattr(loss, "__name__", type(loss).__name__)
     made = Loss(
         name=known or _usual(split, contract),
