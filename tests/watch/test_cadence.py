@@ -55,11 +55,11 @@ def test_passing_through_wrappers_counts(clock):
     cadence = Cadence(toll=2e-6, toll_of_call=3e-6)
     clock.now = 10.0
     cadence.num_steps, cadence.num_losses, cadence.num_calls, cadence.spent = 1000, 500, 100, 0.05
-    assert cadence.overhead == pytest.approx((0.05 + 2500 * 2e-6 + 100 * 3e-6) / 10)
+    assert cadence.overhead == pytest.approx((0.05 + 1500 * 2e-6 + 100 * 3e-6) / 10)
 
 
 def test_where_passing_takes_all_a_little_is_kept_for_looking(clock):
-    cadence = Cadence(toll=1e-5)
+    cadence = Cadence(toll=2e-5)
     for _ in range(100_000):
         clock.now += 1e-4
         cadence.num_steps += 1

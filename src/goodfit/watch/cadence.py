@@ -84,9 +84,8 @@ class Cadence:
         return self.spent / share - seconds
 
     def _tolls(self) -> float:
-        """Seconds of passing: a step passes twice, at its backward and at its end, and a loss once."""
-        num_passes = self.num_losses + 2 * self.num_steps
-        return num_passes * self._toll + self.num_calls * self._toll_of_call
+        """Seconds of passing: steps and losses pass one wrapper each."""
+        return (self.num_losses + self.num_steps) * self._toll + self.num_calls * self._toll_of_call
 
 
 def _ahead(count: int, seconds: float, elapsed: float) -> int:

@@ -2,7 +2,7 @@
 
 Modules and optimizers have public global hooks. Loss functions, ``backward``, schedulers and the switches of
 modes and gradients have none: these are wrapped where they stand, and put back. Between two looks the modules
-have no hooks at all, and the wrappers only count.
+have no hooks at all, ``backward`` no wrapper, and what is left only counts.
 """
 
 from __future__ import annotations
@@ -37,6 +37,7 @@ LOSSES = (
     "poisson_nll_loss",
     "kl_div",
 )
+SWITCHES = (torch.no_grad, torch.inference_mode)
 SCHEDULERS = (torch.optim.lr_scheduler.LRScheduler, torch.optim.lr_scheduler.OneCycleLR)
 COMPILED = "layers inside of what torch.compile made: only calls from outside are seen"
 NEVER = sys.maxsize
@@ -58,8 +59,9 @@ class Hooks:
         self._on_step, self._on_failure = on_step, on_failure
         self._undo: list[Callable[[], None]] = []
         self._module_hooks: list[Any] = []
+        self._undo_awake: list[Callable[[], None]] = []
         self._compiled: weakref.WeakSet[nn.Module] | None = None
-        self._is_attached, self._is_inside = False, False
+        self._is_attached = self._is_inside = self._is_going_backward = False
         self._known: set[int] = set()
         self.cadence = self._rehearse()
         self.collector = Collector(self.cadence, wake=self._wake, sleep=self._sleep)
@@ -77,18 +79,15 @@ class Hooks:
         self._is_attached = True
         self._undo.append(register_optimizer_step_post_hook(self._stepped).remove)
         for name in LOSSES:
-            self._wrap(torch.nn.functional, name, functools.partial(self._loss, name))
-        self._wrap(torch.autograd, "backward", self._backward)
-        self._wrap(torch.amp.GradScaler, "scale", self._scale)
-        self._wrap(torch, "compile", self._compile)
-        self._wrap(nn.Module, "compile", self._compile)
-        self._wrap(nn.Module, "train", self._train)
-        self._wrap(torch.utils.data.DataLoader, "__iter__", self._load)
-        for switch in (torch.no_grad, torch.inference_mode):
-            self._wrap(switch, "__enter__", self._gradients_off)
-        for scheduler in SCHEDULERS:
-            if "step" in vars(scheduler):
-                self._wrap(scheduler, "step", self._schedule)
+            self._undo.append(_wrap(torch.nn.functional, name, functools.partial(self._loss, name)))
+        self._undo += [
+            _wrap(torch, "compile", self._compile),
+            _wrap(nn.Module, "compile", self._compile),
+            _wrap(nn.Module, "train", self._train),
+            _wrap(torch.utils.data.DataLoader, "__iter__", self._load),
+            *(_wrap(switch, "__enter__", self._gradients_off) for switch in SWITCHES),
+            *(_wrap(kind, "step", self._schedule) for kind in SCHEDULERS if "step" in vars(kind)),
+        ]
         if self.collector.is_awake:
             self._wake()
 
@@ -100,8 +99,15 @@ class Hooks:
             self._undo.pop()()
 
     def _wake(self) -> None:
-        if not self._is_attached or self._module_hooks:
+        if not self._is_attached or self._undo_awake:
             return
+        self._undo_awake = [
+            _wrap(torch.autograd, "backward", self._backward),
+            _wrap(torch.amp.GradScaler, "scale", self._scale),
+        ]
+        self._listen_to_modules()
+
+    def _listen_to_modules(self) -> None:
         if self._compiled is None:
             self._module_hooks = [
                 register_module_forward_pre_hook(self._entered),
@@ -112,6 +118,11 @@ class Hooks:
             self._module_hooks += [before, module.register_forward_hook(self._left, with_kwargs=True)]
 
     def _sleep(self) -> None:
+        self._take_off_modules()
+        while self._undo_awake:
+            self._undo_awake.pop()()
+
+    def _take_off_modules(self) -> None:
         while self._module_hooks:
             self._module_hooks.pop().remove()
 
@@ -153,24 +164,13 @@ class Hooks:
             self._is_inside = False
             self.cadence.spent += time.perf_counter() - started
 
-    def _wrap(self, owner: Any, name: str, around: Callable[[Any], Any]) -> None:
-        original = getattr(owner, name)
-        wrapper = functools.wraps(original)(around(original))
-        setattr(owner, name, wrapper)
-
-        def restore() -> None:
-            # somebody may have wrapped it again since: theirs stays, and ours only passes on
-            if vars(owner).get(name) is wrapper:
-                setattr(owner, name, original)
-
-        self._undo.append(restore)
-
     def _loss(self, name: str, original: Any) -> Any:
+        cadence = self.cadence
+
         def loss(*arguments: Any, **options: Any) -> Any:
             value = original(*arguments, **options)
-            if is_compiling():
+            if is_compiling():  # before counting: a count is compiled in, and again at its next value
                 return value
-            cadence = self.cadence
             cadence.num_losses += 1
             if cadence.num_losses >= cadence.next_loss and isinstance(value, Tensor):
                 self._tell(self._hear, name, arguments, options, value)
@@ -190,10 +190,17 @@ class Hooks:
 
     def _backward(self, original: Any) -> Any:
         def backward(tensors: Any, *arguments: Any, **options: Any) -> Any:
-            if self.collector.is_awake:
-                several = (tensors,) if isinstance(tensors, Tensor) else tuple(tensors)
-                self._tell(self._look_at_backward, several)
-            return original(tensors, *arguments, **options)
+            if self._is_going_backward or not self.collector.is_awake:
+                return original(tensors, *arguments, **options)
+            several = (tensors,) if isinstance(tensors, Tensor) else tuple(tensors)
+            self._tell(self._look_at_backward, several)
+            self._is_going_backward = (
+                True  # what goes backward inside of it, and a wrapper left below, is no news
+            )
+            try:
+                return original(tensors, *arguments, **options)
+            finally:
+                self._is_going_backward = False
 
         return backward
 
@@ -229,14 +236,14 @@ class Hooks:
     def _compile(self, original: Any) -> Any:
         def compile(*arguments: Any, **options: Any) -> Any:
             # global hooks are compiled in, and compiled again without them: from now on there are none
-            self._sleep()
+            self._take_off_modules()
             self._compiled = weakref.WeakSet() if self._compiled is None else self._compiled
             made = original(*arguments, **options)
             if isinstance(made, nn.Module):
                 self._compiled.add(made)
             self.collector.not_seen(COMPILED)
-            if self.collector.is_awake:
-                self._wake()
+            if self.collector.is_awake and self._is_attached:
+                self._listen_to_modules()
             return made
 
         return compile
@@ -258,6 +265,20 @@ class Hooks:
             return original(scheduler, *arguments, **options)
 
         return step
+
+
+def _wrap(owner: Any, name: str, around: Callable[[Any], Any]) -> Callable[[], None]:
+    """Put a wrapper in the place of a function; returns what puts the function back."""
+    original = getattr(owner, name)
+    wrapper = functools.wraps(original)(around(original))
+    setattr(owner, name, wrapper)
+
+    def restore() -> None:
+        # somebody may have wrapped it again since: theirs stays, and ours only passes on
+        if vars(owner).get(name) is wrapper:
+            setattr(owner, name, original)
+
+    return restore
 
 
 def _is_transformed() -> bool:

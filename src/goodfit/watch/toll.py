@@ -1,4 +1,8 @@
-"""What watching costs where nothing measures it: the way into the wrappers and hooks, and out again."""
+"""What watching costs where nothing measures it: the way into the wrappers and hooks, and out again.
+
+A training step leaves nothing of them in the nearer caches of a processor, so each call is timed behind a
+sweep over memory.
+"""
 
 from __future__ import annotations
 
@@ -7,15 +11,13 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 from torch import nn
-from torch.nn.modules.module import (
-    _has_any_global_hook,
-    register_module_forward_hook,
-    register_module_forward_pre_hook,
-)
+from torch.nn.modules.module import _has_any_global_hook
 
-NUM_PASSES = 50
-NUM_ROUNDS = 5
+NUM_PASSES = 100
+NUM_SWEPT = 1 << 18
+"""Numbers of 4 bytes: a mebibyte."""
 OPTIONS = {"weight": None, "ignore_index": -100, "reduction": "mean", "label_smoothing": 0.0}
 """As many as a loss module hands to its function."""
 
@@ -30,12 +32,11 @@ def toll_of(wrap: Callable[[Any], Any]) -> float:
         Seconds; never below zero.
     """
     wrapped = wrap(_nothing)
-    with_wrapper = _seconds(lambda: wrapped(None, None, **OPTIONS))
-    return max(0.0, with_wrapper - _seconds(lambda: _nothing(None, None, **OPTIONS)))
+    return _extra(lambda: wrapped(None, None, **OPTIONS), lambda: _nothing(None, None, **OPTIONS))
 
 
 def toll_of_call(listen: Callable[..., None]) -> float:
-    """Measure what two global hooks add to one call of a module.
+    """Measure what two hooks add to one call of a module.
 
     Args:
         listen: A hook that does nothing with what it is told.
@@ -44,26 +45,26 @@ def toll_of_call(listen: Callable[..., None]) -> float:
         Seconds; never below zero.
     """
     if _has_any_global_hook():  # somebody else's, which must not be called in vain
-        return 2 * _seconds(listen)
-    module = nn.Identity()
-    plain = _seconds(lambda: module(None))
-    hooks = [register_module_forward_pre_hook(listen), register_module_forward_hook(listen)]
-    try:
-        return max(0.0, _seconds(lambda: module(None)) - plain)
-    finally:
-        for hook in hooks:
-            hook.remove()
+        return 2 * _extra(listen, _nothing)
+    with_hooks, without = nn.Identity(), nn.Identity()
+    with_hooks.register_forward_pre_hook(listen)
+    with_hooks.register_forward_hook(listen)
+    return _extra(lambda: with_hooks(None), lambda: without(None))
 
 
-def _seconds(call: Callable[[], Any]) -> float:
-    """Median over rounds of the seconds of one call."""
-    rounds = []
-    for _ in range(NUM_ROUNDS):
-        started = time.perf_counter()
-        for _ in range(NUM_PASSES):
-            call()
-        rounds.append((time.perf_counter() - started) / NUM_PASSES)
-    return statistics.median(rounds)
+def _extra(call: Callable[[], Any], plain: Callable[[], Any]) -> float:
+    """Median of the seconds that one call takes longer than the other, called in turn."""
+    swept = np.zeros(NUM_SWEPT, dtype=np.float32)
+    extra = []
+    for _ in range(NUM_PASSES):
+        seconds = []
+        for each in (call, plain):
+            swept += 1
+            started = time.perf_counter()
+            each()
+            seconds.append(time.perf_counter() - started)
+        extra.append(seconds[0] - seconds[1])
+    return max(0.0, statistics.median(extra))
 
 
 def _nothing(*_: Any, **__: Any) -> None:
