@@ -30,7 +30,7 @@ def train(num_steps):
 
 def test_between_two_looks_nothing_stands_around_backward(hooks):
     plain = torch.autograd.backward.__wrapped__
-    train(10)
+    train(2)
     assert hooks.collector.is_awake
     hooks.collector.rest()
     assert torch.autograd.backward is plain
