@@ -36,6 +36,7 @@ from goodfit.procedure.start import Wanted, plan_as_it_is
 from goodfit.procedure.trials import Trials
 from goodfit.recipe.on_training import ON_TRAINING
 from goodfit.recipe.order import RECIPE, treatments
+from goodfit.recipe.remedy import Treatment, joined
 from goodfit.rules.schedules import Cosine
 
 SPLIT = digits_split(0)
@@ -271,12 +272,17 @@ def test_lengthened_trials_have_as_many_seeds_as_the_user_insists_on(pace):
     assert len(patient.arm.members) == 3
 
 
+RMSPROP = next(remedy for remedy in ON_TRAINING if remedy.code == "rmsprop")
+SINGLE = [Treatment(remedy=RMSPROP, dose=1e-3, plan=PLAN)]
+WHOLE = [Treatment(remedy=joined([(RMSPROP, 1e-3)], code="whole"), dose=0.0, plan=PLAN)]
+
+
 def test_in_heats_a_second_look_is_for_trials_that_do_not_have_all_seeds_yet():
     patient = rounds(100, shortening=0.1)
-    assert patient._trials.may_look_again
+    assert patient._trials.may_look_again(SINGLE)
     patient.most_seeds = 3
-    assert not patient._trials.may_look_again
-    assert rounds(100, shortening=0.1, in_heats=False)._trials.may_look_again
+    assert not patient._trials.may_look_again(SINGLE)
+    assert rounds(100, shortening=0.1, in_heats=False)._trials.may_look_again(SINGLE)
 
 
 def test_trials_are_never_longer_than_the_plan_asks_for(pace):
@@ -589,13 +595,15 @@ def test_where_time_is_short_and_over_the_networks_of_the_trials_vote(ended, pac
     assert final.train_final(PLAN, case(60), trial_arm=arm).members == (arm.members[1],)
 
 
-def test_where_time_is_short_there_are_three_seeds_and_no_second_look(pace):
+def test_where_time_is_short_there_are_three_seeds_and_second_looks_at_wholes_only(pace):
     pace(1e-3)
     assert opening.fit_into_budget(PLAN, case(7), num_seeds=None)[1] == opening.FEWEST_SEEDS
     assert opening.fit_into_budget(PLAN, case(7), num_seeds=5)[1] == 5
     assert opening.fit_into_budget(PLAN, case(8), num_seeds=None)[1] == opening.NUM_SEEDS
-    assert not rounds(7, shortening=1.0, in_heats=False)._trials.may_look_again
-    assert rounds(8, shortening=1.0, in_heats=False)._trials.may_look_again
+    assert not rounds(7, shortening=1.0, in_heats=False)._trials.may_look_again(SINGLE)
+    assert rounds(8, shortening=1.0, in_heats=False)._trials.may_look_again(SINGLE)
+    assert rounds(7, shortening=1.0, in_heats=False)._trials.may_look_again(WHOLE)
+    assert not rounds(7, shortening=1.0, in_heats=False)._trials.may_look_again([*WHOLE, *SINGLE])
 
 
 def test_where_time_is_short_the_first_arm_tells_the_price_of_all(monkeypatch):

@@ -12,6 +12,11 @@ from goodfit.errors import DataError
 
 FIT_ROWS = 10_000
 SMALLEST_STD = 1e-6
+"""Deviations below this share of a feature's largest number are rounding."""
+NARROW = 0.05
+"""Range of a feature that shares a row with others from 0 to 1 and will not be seen beside them."""
+OFTEN = 0.1
+"""Standard deviation over range of a feature that varies; that of a pixel lit now and then is smaller."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -32,8 +37,8 @@ class GridScaling:
     def fit(cls, grid_N: np.ndarray, rows: np.ndarray) -> GridScaling:
         """Learn the scale from training rows.
 
-        Bytes are divided by 255, numbers from 0 to 1 are left alone, and all else is standardised:
-        each feature of a flat row, each channel of an image.
+        Bytes are divided by 255, numbers from 0 to 1 are left alone unless one that varies keeps to a small
+        part of it, and all else is standardised: each feature of a flat row, each channel of an image.
 
         Args:
             grid_N: All rows, shape ``(N, ...)``.
@@ -43,14 +48,17 @@ class GridScaling:
         if grid_N.dtype == np.uint8:
             return cls(shape=shape, shift=(0.0,), scale=(255.0,))
         sample_N = grid_N[rows[:: -(-len(rows) // FIT_ROWS)]].astype(np.float64)
-        if sample_N.min() >= 0 and sample_N.max() <= 1:
-            return cls(shape=shape, shift=(0.0,), scale=(1.0,))
         axes = (0, *range(2, sample_N.ndim))
+        low, high = np.nanmin(sample_N, axis=axes), np.nanmax(sample_N, axis=axes)
         spread = np.nanstd(sample_N, axis=axes)
+        is_constant = spread <= SMALLEST_STD * np.maximum(abs(low), abs(high))
+        is_narrow = (high - low < NARROW) & (spread > OFTEN * (high - low)) & ~is_constant
+        if sample_N.min() >= 0 and sample_N.max() <= 1 and not is_narrow.any():
+            return cls(shape=shape, shift=(0.0,), scale=(1.0,))
         return cls(
             shape=shape,
             shift=tuple(np.nanmean(sample_N, axis=axes).tolist()),
-            scale=tuple(np.where(spread > SMALLEST_STD, spread, 1.0).tolist()),
+            scale=tuple(np.where(is_constant, 1.0, spread).tolist()),
         )
 
     def check(self, grid_N: np.ndarray) -> np.ndarray:

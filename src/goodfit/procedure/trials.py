@@ -59,7 +59,7 @@ class Trials:
             question=question,
             round=self.round,
             tried=tried,
-            share=FIRST_SHARE if self.may_look_again else 1.0,
+            share=FIRST_SHARE if self.may_look_again(chosen) else 1.0,
             in_heats=self.costs.in_heats,
             bar=self.bar.score,
             begun=begun,
@@ -74,16 +74,19 @@ class Trials:
         self.costs.learn(estimate=estimate, taken=self.case.budget.spent - start)
         return self._look_again(trial, question, tried=tried)
 
-    @property
-    def may_look_again(self) -> bool:
-        """Whether a trial may be given more seeds: in heats only up to those of a lengthened one."""
+    def may_look_again(self, chosen: Sequence[Treatment]) -> bool:
+        """Whether a trial may be given more seeds.
+
+        In heats only up to those of a lengthened one, and where time is short only if it is a trial of wholes:
+        of what promises to repair most, more seeds tell more than further remedies.
+        """
         if self.case.budget.is_short:
-            return False
+            return all(treatment.remedy.parts for treatment in chosen)
         return not self.costs.in_heats or len(self.arm.members) < self.most_seeds
 
     def _look_again(self, trial: Trial, question: Question, *, tried: int) -> Trial:
         """Train more seeds of what is undecided, if a second look is allowed for and can be afforded."""
-        places = trial.undecided if self.may_look_again else []
+        places = trial.undecided if self.may_look_again(trial.treatments) else []
         again = [trial.treatments[place] for place in places]
         if not again or not self.costs.can_repeat(again, self.arm):
             return trial
