@@ -102,7 +102,7 @@ class TestInDoublePrecision:
     def test_it_computes_what_the_processor_does(self, rule, monkeypatch):
         for module in (stack, variation):
             monkeypatch.setattr(module, "streams_on", counting_streams)
-        monkeypatch.setattr(stack, "is_recorded", lambda backend: True)
+        monkeypatch.setattr(stack, "is_recorded", lambda *_: True)
         split, several = make_split(cardinalities=(4,)), population(plan_by(rule))
         here = train(several, split)
         with placed(ON_GPU):
@@ -112,7 +112,7 @@ class TestInDoublePrecision:
     def test_every_structure(self, network, monkeypatch):
         for module in (stack, variation):
             monkeypatch.setattr(module, "streams_on", counting_streams)
-        monkeypatch.setattr(stack, "is_recorded", lambda backend: True)
+        monkeypatch.setattr(stack, "is_recorded", lambda *_: True)
         split = make_split(cardinalities=(4, 9))
         several = population(make_plan(network=network, dropout=0.2, patience=2))
         here = train(several, split)
@@ -256,7 +256,7 @@ class TestOtherNetworks:
         several = population(make_plan(network=CNN(channels=(4,), widths=(8,)), epochs=2))
         chosen = loop.Choice(way=way, reason="test")
         monkeypatch.setattr(stack, "streams_on", counting_streams)
-        monkeypatch.setattr(stack, "is_recorded", lambda backend: True)
+        monkeypatch.setattr(stack, "is_recorded", lambda *_: True)
 
         def run():
             return Stack(several, shaped, chosen).run(deadline=math.inf, progress=lambda share: None)

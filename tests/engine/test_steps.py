@@ -47,7 +47,7 @@ def recorded(monkeypatch):
     """Let the processor take the steps that a GPU records."""
 
     def turn_on(*, counted=False):
-        monkeypatch.setattr(stack, "is_recorded", lambda backend: True)
+        monkeypatch.setattr(stack, "is_recorded", lambda *_: True)
         for module in (stack, variation):
             if counted:
                 monkeypatch.setattr(

@@ -24,6 +24,8 @@ from goodfit.procedure.fit import fit
 from goodfit.procedure.fitted import Fitted, predictor_of
 from goodfit.procedure.own import ignored_class
 from goodfit.procedure.start import Wanted, own_plan
+from goodfit.rules.from_torch import rule_of
+from goodfit.rules.schedules import Cosine
 from goodfit.store.folder import load, save
 
 onnxruntime = pytest.importorskip("onnxruntime")
@@ -118,6 +120,56 @@ def test_every_kind_of_target_leaves_as_a_script_that_predicts_and_trains(name, 
     here(script, "--train", tmp_path / "rows.npz")
     assert weights.read_bytes() != before
     assert max(map(len, script.read_text().splitlines())) <= 120
+
+
+def by_layers(model, *, lr=0.05):
+    slow = {"params": model.first.parameters(), "lr": lr / 10, "momentum": 0.5}
+    rest = [*model.second.parameters(), *model.last.parameters()]
+    return torch.optim.SGD([slow, {"params": rest}], lr=lr, momentum=0.8)
+
+
+class Signs(torch.optim.Optimizer):
+    """A rule of the user's own: steps of one length."""
+
+    def __init__(self, params, lr=0.1, fade=1.0):
+        super().__init__(params, {"lr": lr, "fade": fade})
+
+    @torch.no_grad()
+    def step(self):
+        for group in self.param_groups:
+            for parameter in group["params"]:
+                parameter.mul_(group["fade"]).sub_(group["lr"] * parameter.grad.sign())
+
+
+OPTIMIZERS = {
+    "groups": (by_layers, ['"share": 0.1', '"momentum": 0.5', '"momentum": 0.8', "torch.optim.SGD(groups)"]),
+    "one of torch's": (
+        lambda p: torch.optim.NAdam(p, lr=0.01, momentum_decay=0.01),
+        ["torch.optim.NAdam(network.parameters(), lr=LR, momentum_decay=0.01)"],
+    ),
+    "one's own": (
+        lambda p: Signs(p, lr=0.001, fade=0.99),
+        ["class Signs(torch.optim.Optimizer):", "Signs(network.parameters(), lr=LR, fade=0.99)"],
+    ),
+}
+
+
+@pytest.mark.parametrize("name", OPTIMIZERS)
+@pytest.mark.parametrize("edits", [{}, {"normalisation": "batch", "plain_output": True}], ids=str)
+def test_an_optimizer_of_ones_own_leaves_with_its_settings(name, edits, leaving, tmp_path, here):
+    make, texts = OPTIMIZERS[name]
+    (x, y), model = own.flat(), functools.partial(Calling, 6, 3)
+    rule, _ = rule_of(make, model())
+    schedule = Cosine(warmup=0.0)
+    fitted = leaving(own.loader(x, y), model, changes={"rule": rule, "schedule": schedule}, **edits)
+    script, weights = eject(fitted, tmp_path / "leaves.py")
+    for text in texts:
+        assert text in script.read_text()
+    assert max(map(len, script.read_text().splitlines())) <= 120
+    assert_same(script, fitted, x, here, tmp_path, {"x": x.numpy(), "y": y.numpy()})
+    before = weights.read_bytes()
+    here(script, "--train", tmp_path / "rows.npz")
+    assert weights.read_bytes() != before
 
 
 IDS, MASK, SAID = own.sentences()

@@ -4,6 +4,7 @@ import dataclasses
 import math
 
 import pytest
+from torch import optim
 
 from goodfit.engine.losses import Loss
 from goodfit.engine.plan import Plan
@@ -12,6 +13,7 @@ from goodfit.interop.prescribed import training_of
 from goodfit.nets.mlp import MLP
 from goodfit.nets.network import Sizes
 from goodfit.rules.base import rule_named
+from goodfit.rules.own import Group, Own
 from goodfit.rules.schedules import Cosine, WarmUp
 from goodfit.store.folder import load
 
@@ -54,6 +56,33 @@ def test_every_number_of_a_plan_is_read_back(record):
         assert getattr(training, name) == getattr(PLAN, name), name
     assert training.loss == "cross-entropy"
     assert (training.members, training.folds, training.unknown) == (3, 8, ())
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [
+        rule_named("momentum", lr=0.1, momentum=0.8),
+        rule_named("adam", lr=0.01, beta1=0.5, eps=1e-6),
+        rule_named("rmsprop", lr=0.01, alpha=0.9),
+    ],
+    ids=lambda rule: rule.name,
+)
+def test_numbers_of_a_rule_that_are_not_the_usual_ones_are_read_back(rule, record):
+    plan = dataclasses.replace(PLAN, rule=rule)
+    training = training_of(dataclasses.replace(record, treated_plan=plan.describe(SIZES)), members=1)
+    assert (training.rule, training.lr, training.unknown) == (rule, rule.lr, ())
+
+
+def test_an_optimizer_of_ones_own_is_read_back_as_its_groups(record):
+    groups = (
+        Group(names=("a", "b"), settings=(("lr", 0.1), ("betas", (0.9, 0.99)))),
+        Group(names=("c",), settings=(("lr", 0.01), ("betas", (0.8, 0.99)))),
+    )
+    plan = dataclasses.replace(PLAN, rule=Own(lr=0.2, kind=optim.NAdam, groups=groups))
+    training = training_of(dataclasses.replace(record, treated_plan=plan.describe(SIZES)), members=1)
+    twice = tuple(group.having(lr=2 * group.lr) for group in groups)
+    assert (training.rule, training.lr) == (None, 0.2)
+    assert training.optimizer == ("torch.optim:NAdam", twice)
 
 
 def test_what_is_switched_off_stays_off(record):

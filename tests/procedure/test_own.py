@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import math
 
 import numpy as np
@@ -51,6 +52,25 @@ def test_a_loader_a_loss_an_optimizer_and_a_metric_are_all_it_takes():
     assert fitted.run.data.num_validation == 30
     assert fitted.run.test.score.low < fitted.run.test.score.value < fitted.run.test.score.high
     assert list(fitted.predict(x[:5]).columns) == ["prediction", *(f"probability_{c}" for c in range(3))]
+
+
+def test_groups_of_parameters_keep_their_rates_and_remedies_change_them_in_proportion():
+    x, y = own.flat()
+
+    def make(model):
+        slow = {"params": model[0].parameters(), "lr": 1e-4}
+        return torch.optim.SGD([slow, {"params": model[2].parameters()}], lr=1e-3, momentum=0.9)
+
+    fitted = fit(own.loader(x, y), model=own.mlp, optimizer=make, **QUICK | {"max_trainings": 60})
+    (plan, treated), run = (dict(p) for p in (fitted.run.plan, fitted.run.treated_plan)), fitted.run
+    assert (plan["rule"], plan["lr"]) == ("SGD", "0.001")
+    groups = [group["settings"]["lr"] for group in json.loads(plan["optimizer"])["groups"]]
+    assert groups == [1e-4, 1e-3]
+    tried = {verdict.remedy: verdict for verdict in run.verdicts}
+    assert {"lr-up", "lr-down"} & set(tried)
+    if "optimizer" in treated:
+        rates = [group["settings"]["lr"] for group in json.loads(treated["optimizer"])["groups"]]
+        assert rates == pytest.approx([float(treated["lr"]) / 10, float(treated["lr"])])
 
 
 IDS, MASK, SAID = own.sentences()
@@ -230,7 +250,7 @@ def test_any_metric_of_torchmetrics_judges():
         ({"metric": "f2"}, PlanError, "f2"),
         ({"metric": 3}, PlanError, "3"),
         ({"optimizer": lambda p: torch.optim.LBFGS(p)}, PlanError, "LBFGS"),
-        ({"optimizer": lambda p: torch.optim.Adam(p, amsgrad=True)}, PlanError, "amsgrad"),
+        ({"optimizer": lambda p: torch.optim.Adam(p, maximize=True)}, PlanError, "maximize"),
         ({"optimizer": lambda p: torch.optim.Adam(p[:1])}, PlanError, "0.bias"),
         ({"optimizer": lambda p: None}, PlanError, "NoneType"),
         ({"optimizer": adam, "rule": "adam"}, PlanError, "optimizer and rule"),

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import pickle
+
 import pytest
 import torch
 from torch import nn, optim
 
 from goodfit.errors import PlanError
 from goodfit.rules.from_torch import rule_of
+from goodfit.rules.own import Own
 
 MAKERS = {
     "sgd": lambda p: optim.SGD(p, lr=0.05),
@@ -18,6 +21,27 @@ MAKERS = {
     "rmsprop": lambda p: optim.RMSprop(p, lr=0.01, alpha=0.9),
     "adagrad": lambda p: optim.Adagrad(p, lr=0.1),
 }
+
+
+class Secretive(optim.Optimizer):
+    """Keeps a setting to itself that no group of parameters tells."""
+
+    def __init__(self, params, lr=0.1, sign=1.0):
+        super().__init__(params, {"lr": lr})
+        self.sign = sign
+
+    @torch.no_grad()
+    def step(self):
+        for group in self.param_groups:
+            for parameter in group["params"]:
+                parameter.sub_(self.sign * group["lr"] * parameter.grad)
+
+
+class Rateless(Secretive):
+    """Has no rate."""
+
+    def __init__(self, params):
+        optim.Optimizer.__init__(self, params, {})
 
 
 @pytest.mark.parametrize("make", MAKERS.values(), ids=MAKERS)
@@ -61,11 +85,11 @@ def test_frozen_parameters_may_be_left_out():
 @pytest.mark.parametrize(
     ("make", "word"),
     [
-        (lambda p: optim.LBFGS(p), "LBFGS"),
-        (lambda p: optim.RMSprop(p, momentum=0.9), "RMSprop with momentum"),
-        (lambda p: optim.RMSprop(p, centered=True), "centered=True"),
-        (lambda p: optim.SGD(p, lr=0.1, momentum=0.9, dampening=0.5), "dampening=0.5"),
-        (lambda p: optim.SGD([{"params": p[:1], "lr": 1.0}, {"params": p[1:]}], lr=0.1), "lr 1.0 and 0.1"),
+        (lambda p: optim.LBFGS(p), "LBFGS cannot take steps"),
+        (lambda p: optim.SparseAdam(p), "SparseAdam cannot take steps"),
+        (lambda p: optim.SGD(p, lr=0.1, maximize=True), "maximize"),
+        (lambda p: Secretive(p, 0.1, sign=-1.0), "takes other steps"),
+        (lambda p: Rateless(p), "no lr"),
         (lambda p: optim.SGD(p[:1], lr=0.1), "bias"),
         (lambda p: 3, "int"),
         (lambda p: optim.SGD(), "TypeError"),
@@ -75,3 +99,42 @@ def test_what_no_rule_can_do_is_refused_by_name(make, word):
     with pytest.raises(PlanError, match=word) as caught:
         rule_of(make, nn.Linear(3, 1))
     assert caught.value.fix
+
+
+OWN = {
+    "NAdam": lambda p: optim.NAdam(p, momentum_decay=0.01),
+    "RAdam": lambda p: optim.RAdam(p),
+    "Adam": lambda p: optim.Adam(p, amsgrad=True),
+    "RMSprop": lambda p: optim.RMSprop(p, momentum=0.9),
+    "SGD": lambda p: optim.SGD([{"params": p[:1], "lr": 1.0}, {"params": p[1:]}], lr=0.1, momentum=0.9),
+    "Secretive": Secretive,
+}
+
+
+@pytest.mark.parametrize("name", OWN)
+def test_what_no_rule_equals_is_a_rule_of_its_own(name):
+    rule, l2 = rule_of(OWN[name], nn.Linear(3, 1))
+    assert (type(rule), rule.label, l2) == (Own, name, 0.0)
+    assert rule.lr == max(group.lr for group in rule.groups)
+    assert sorted(n for group in rule.groups for n in group.names) == ["bias", "weight"]
+    assert pickle.loads(pickle.dumps(rule)) == rule
+    with pytest.raises(TypeError, match="moves parameters itself"):
+        rule.update(torch.zeros(1), {}, rule.hyperparameters(), 1)
+
+
+def test_decay_that_spares_biases_and_normalisation_is_goodfits_own():
+    def split(model):
+        parameters = list(model.parameters())
+        weights = {"params": [p for p in parameters if p.ndim > 1], "weight_decay": 0.05}
+        return optim.AdamW([weights, {"params": [p for p in parameters if p.ndim == 1]}], weight_decay=0.0)
+
+    def by_layer(model):
+        return optim.AdamW(
+            [{"params": model[0].parameters(), "weight_decay": 0.05}, {"params": model[1].parameters()}],
+            weight_decay=0.0,
+        )
+
+    network = nn.Sequential(nn.Linear(3, 4), nn.Linear(4, 1))
+    rule, _ = rule_of(split, network)
+    assert (rule.name, rule.weight_decay) == ("adamw", 0.05)
+    assert rule_of(by_layer, network)[0].name == "own"

@@ -14,8 +14,10 @@ import torch
 from torch import Tensor
 
 from goodfit.engine.in_place import Move, in_place
+from goodfit.engine.own_moves import OwnMoves
 from goodfit.engine.plan import Plan
 from goodfit.rules.base import Rule
+from goodfit.rules.own import Own
 from goodfit.tensors import Layout, column, views
 
 
@@ -60,10 +62,13 @@ class Descent:
     def _cut(self, flat_KP: Tensor) -> list[Segment]:
         segments, start = [], 0
         for rule, group in groupby(self._plans, key=lambda plan: type(plan.rule)):
-            members = [plan.rule.hyperparameters() for plan in group]
+            rules = [plan.rule for plan in group]
+            members = [one.hyperparameters() for one in rules]
             rows = slice(start, start + len(members))
             hyper = {name: self._column([m[name] for m in members]) for name in members[0]}
-            state, move = rule.start(flat_KP[rows]), in_place(rule)
+            own = [one for one in rules if isinstance(one, Own)]
+            state = rule.start(flat_KP[rows])
+            move = OwnMoves(own, self._layout) if own else in_place(rule)
             segments.append(Segment(rule=rule, rows=rows, hyper=hyper, state=state, move=move))
             start = rows.stop
         return segments
@@ -154,6 +159,8 @@ class Descent:
                 continue
             segment.hyper = {name: column[rows] for name, column in segment.hyper.items()}
             segment.state = {name: slot[rows] for name, slot in segment.state.items()}
+            if isinstance(segment.move, OwnMoves):
+                segment.move.keep(rows)
             segment.rows = slice(start, start + len(rows))
             segments.append(segment)
             start += len(rows)

@@ -101,12 +101,13 @@ class Plan:
         always = [
             ("network", self.network.describe(sizes)),
             ("loss", self.loss.name),
-            ("rule", self.rule.name),
+            ("rule", self.rule.label),
             ("lr", f"{self.rule.lr:g}"),
             ("schedule", self.schedule.name),
             ("epochs", str(self.epochs)),
             ("batch size", str(self.batch_size)),
             ("inputs", self.inputs),
+            *self.rule.particulars.items(),
         ]
         switched = [
             ("weight decay", self.rule.weight_decay, 0.0),

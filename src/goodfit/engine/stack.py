@@ -73,7 +73,7 @@ class Stack:
         self._variation = Variation(
             plans, split.seed, seeds=seeds, kind=self._plan.loss.kind, dtype=dtype, device=device
         )
-        self._descent = (TabledDescent if is_recorded(self._backend) else Descent)(
+        self._descent = (TabledDescent if is_recorded(self._backend, plans) else Descent)(
             plans, self._backend.flat_KP, layout=self._backend.layout, total_steps=total_steps
         )
         self._evaluation = Evaluation(self._pool, self._backend, self._plan.loss)
@@ -275,7 +275,7 @@ class Stack:
             arm=candidate.arm,
             seed=candidate.seed,
             structure=plan.network.describe(sizes_of(plan, self._split)),
-            rule=plan.rule.name,
+            rule=plan.rule.label,
             lr=plan.rule.lr,
             metric=plan.loss.metric,
             num_parameters=self._backend.layout.num_parameters,

@@ -193,9 +193,10 @@ def recorded_step(parts: Parts, rates: Rates, timetable: Timetable) -> None:
 
 def steps_of(parts: Parts) -> Steps:
     """Take steps in the way that suits the device."""
-    return RecordedSteps(parts) if is_recorded(parts.backend) else Steps(parts)
+    return RecordedSteps(parts) if isinstance(parts.descent, TabledDescent) else Steps(parts)
 
 
-def is_recorded(backend: Backend) -> bool:
-    """Whether steps read their numbers from a timetable, and may be recorded: on a GPU."""
-    return backend.flat_KP.device.type == "cuda"
+def is_recorded(backend: Backend, plans: Sequence[Plan]) -> bool:
+    """Whether steps read their numbers from a timetable, and may be recorded: on a GPU, by known rules."""
+    is_known = not any(plan.rule.moves_itself for plan in plans)
+    return backend.flat_KP.device.type == "cuda" and is_known

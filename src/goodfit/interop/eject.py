@@ -13,7 +13,7 @@ import jinja2
 import torch
 
 from goodfit.errors import ModelError, PlanError, RunFolderError
-from goodfit.interop import script_data, script_loss, script_network, script_rows
+from goodfit.interop import script_data, script_loss, script_network, script_optimizer, script_rows
 from goodfit.interop.excerpt import defined
 from goodfit.interop.opened import opened
 from goodfit.interop.prescribed import Training, training_of
@@ -24,15 +24,6 @@ from goodfit.store.staging import write_whole
 
 MEASURED_EPOCHS = 50
 """Looks at the validation loss in one training, as the engine takes them."""
-OPTIMIZERS = {
-    "gradient-descent": "SGD(network.parameters(), lr=LR)",
-    "momentum": "SGD(network.parameters(), lr=LR, momentum={momentum})",
-    "nesterov": "SGD(network.parameters(), lr=LR, momentum={momentum}, nesterov=True)",
-    "adagrad": "Adagrad(network.parameters(), lr=LR, eps={eps})",
-    "rmsprop": "RMSprop(network.parameters(), lr=LR, alpha={alpha}, eps={eps})",
-    "adam": "Adam(network.parameters(), lr=LR, betas=({beta1}, {beta2}), eps={eps})",
-    "adamw": "Adam(network.parameters(), lr=LR, betas=({beta1}, {beta2}), eps={eps})",
-}
 
 
 def eject(run: Fitted | str | Path, out: str | Path, *, replace: bool = False) -> tuple[Path, Path]:
@@ -91,10 +82,9 @@ def write_script(fitted: Fitted, *, name: str) -> str:
         "title": f"{run.data.target} from {Path(run.data.name).name}, learnt by a network.",
         "story": _story(run, predictor, training),
         "training": training,
-        "optimizer": _optimizer(training),
         "shown": "averaged" if training.averages else "network",
         "copies": training.averages or training.patience is not None,
-        "penalises": bool(training.l1 or training.l2 or training.rule.weight_decay),
+        "penalises": bool(training.l1 or training.l2 or training.weight_decay),
         "measured_every": max(1, round(training.epochs / MEASURED_EPOCHS)),
         "infinity": math.inf,
         "target": script_data.source(task.target),
@@ -106,8 +96,10 @@ def write_script(fitted: Fitted, *, name: str) -> str:
     }
     context |= script_data.words(predictor.preparation, predictor.inputs)
     context |= script_network.words(predictor, training) | script_loss.words(predictor, training)
+    context |= script_optimizer.words(predictor, training)
     text = _templates().get_template("script.py.jinja").render(context)
-    _refuse_names(text, [context["loss_text"], getattr(context.get("source"), "text", None) or ""])
+    sources = (context.get("source"), context["optimizer_source"])
+    _refuse_names(text, [context["loss_text"], *(getattr(each, "text", None) or "" for each in sources)])
     return "\n".join(line.rstrip() for line in text.splitlines()) + "\n"
 
 
@@ -134,11 +126,6 @@ def _saved(fitted: Fitted) -> dict[str, Any]:
         "target": target if task.kind == "numbers" else {},
         "num_inputs": predictor.sizes.num_inputs,
     }
-
-
-def _optimizer(training: Training) -> str:
-    numbers = training.rule.hyperparameters()
-    return f"torch.optim.{OPTIMIZERS[training.rule.name].format(**numbers)}"
 
 
 def _story(run: Run, predictor: Predictor, training: Training) -> list[str]:

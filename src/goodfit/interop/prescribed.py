@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import math
 from collections.abc import Mapping
 from typing import Any
@@ -11,11 +12,14 @@ from goodfit.data.splits import num_folds
 from goodfit.errors import RunFolderError
 from goodfit.procedure.run import Run
 from goodfit.rules.base import Rule, rule_named
+from goodfit.rules.own import Group
 from goodfit.rules.schedules import Schedule, schedule_named
 
 SHARES = {"cosine": {"warmup": 0.05}, "warm-up": {"share": 0.1}}
 """Shares of the schedules that plans and remedies use; the record names the schedule alone."""
+PARTICULARS = ("momentum", "alpha", "beta1", "beta2", "eps")
 KNOWN = (
+    *PARTICULARS, "optimizer",
     "network", "loss", "rule", "lr", "schedule", "epochs", "batch size", "inputs", "weight decay", "L1", "L2",
     "dropout", "input dropout", "label smoothing", "input noise", "mixup", "shift", "mirror", "clip norm",
     "early stopping patience", "weight averaging", "tail averaging", "ensemble", "precision",
@@ -28,7 +32,11 @@ class Training:
 
     Attributes:
         loss: Name of the loss.
-        rule: Update rule with its numbers, its decoupled weight decay among them.
+        rule: Update rule with its numbers, its decoupled weight decay among them; ``None`` for an optimizer
+            of the user's own.
+        lr: Its rate; the largest one of an own optimizer's groups.
+        weight_decay: Decoupled decay.
+        optimizer: Where the class of an own optimizer is found, and its groups.
         schedule: How the learning rate changes.
         epochs: Passes over the training rows.
         batch_size: Rows of a step.
@@ -51,7 +59,9 @@ class Training:
     """
 
     loss: str
-    rule: Rule
+    rule: Rule | None
+    lr: float
+    weight_decay: float
     schedule: Schedule
     epochs: int
     batch_size: int
@@ -71,6 +81,7 @@ class Training:
     members: int = 1
     folds: int = 1
     unknown: tuple[tuple[str, str], ...] = ()
+    optimizer: tuple[str, tuple[Group, ...]] | None = None
 
     @property
     def averages(self) -> bool:
@@ -120,13 +131,18 @@ def _read(words: Mapping[str, str], *, members: int, num_rows: int) -> Training:
             ("tail_averaging", "tail averaging", "0"),
         )
     }
+    particulars = {name: float(words[name]) for name in PARTICULARS if name in words}
     patience = words.get("early stopping patience")
     schedule: dict[str, Any] = SHARES.get(words["schedule"], {})
+    lr, weight_decay = float(words["lr"]), float(words.get("weight decay", "0"))
     return Training(
         loss=words["loss"],
-        rule=rule_named(
-            words["rule"], lr=float(words["lr"]), weight_decay=float(words.get("weight decay", "0"))
-        ),
+        rule=None
+        if "optimizer" in words
+        else rule_named(words["rule"], lr=lr, weight_decay=weight_decay, **particulars),
+        lr=lr,
+        weight_decay=weight_decay,
+        optimizer=_optimizer(words["optimizer"]) if "optimizer" in words else None,
         schedule=schedule_named(words["schedule"], **schedule),
         epochs=int(words["epochs"]),
         batch_size=int(words["batch size"]),
@@ -136,3 +152,19 @@ def _read(words: Mapping[str, str], *, members: int, num_rows: int) -> Training:
         unknown=tuple((word, value) for word, value in words.items() if word not in KNOWN),
         **numbers,
     )
+
+
+def _optimizer(text: str) -> tuple[str, tuple[Group, ...]]:
+    """Read where an optimizer's class is found, and its groups; JSON has turned tuples into lists."""
+    record = json.loads(text)
+    groups = tuple(
+        Group(
+            names=tuple(group["names"]),
+            settings=tuple(
+                (name, tuple(value) if isinstance(value, list) else value)
+                for name, value in group["settings"].items()
+            ),
+        )
+        for group in record["groups"]
+    )
+    return record["source"], groups

@@ -77,8 +77,8 @@ class Trials:
     def may_look_again(self, chosen: Sequence[Treatment]) -> bool:
         """Whether a trial may be given more seeds.
 
-        In heats only up to those of a lengthened one, and where time is short only if it is a trial of wholes:
-        of what promises to repair most, more seeds tell more than further remedies.
+        In heats only up to those of a lengthened one, and where time is short only in a trial of wholes: of
+        what promises to repair most, more seeds tell more than further remedies.
         """
         if self.case.budget.is_short:
             return all(treatment.remedy.parts for treatment in chosen)

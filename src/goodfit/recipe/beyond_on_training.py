@@ -125,7 +125,7 @@ def unregularised(plan: Plan, dose: float) -> Plan:
         mixup=0.0,
         shift=0.0,
         mirror=0.0,
-        rule=replace(plan.rule, weight_decay=0.0),
+        rule=plan.rule.without_decay(),
     )
 
 

@@ -56,7 +56,17 @@ class Rule(abc.ABC):
 
     def __post_init__(self) -> None:
         for name, value in dataclasses.asdict(self).items():
-            _check_range(name, value)
+            check_range(name, value)
+
+    @property
+    def label(self) -> str:
+        """What the rule is called in a plan."""
+        return self.name
+
+    @property
+    def moves_itself(self) -> bool:
+        """Whether it has no pure form, and keeps its own state."""
+        return False
 
     @staticmethod
     @abc.abstractmethod
@@ -84,6 +94,20 @@ class Rule(abc.ABC):
         numbers = dataclasses.asdict(self)
         del numbers["weight_decay"]
         return numbers
+
+    @property
+    def particulars(self) -> dict[str, str]:
+        """What a plan says of the rule beside rate and decay: numbers that are not the usual ones."""
+        usual = {field.name: field.default for field in dataclasses.fields(self)}
+        return {
+            name: repr(value)
+            for name, value in self.hyperparameters().items()
+            if name != "lr" and value != usual[name]
+        }
+
+    def without_decay(self) -> Rule:
+        """Leave out the decay of the weights."""
+        return dataclasses.replace(self, weight_decay=0.0)
 
     def to_dict(self) -> dict[str, Any]:
         """Write the rule as JSON-ready values; :meth:`from_dict` reads them."""
@@ -155,7 +179,8 @@ def _rules() -> dict[str, type[Rule]]:
     return {rule.name: rule for rule in rules}
 
 
-def _check_range(name: str, value: float) -> None:
+def check_range(name: str, value: float) -> None:
+    """Raise a :class:`PlanError` if a number of a rule is outside its range."""
     if not isinstance(value, Real):
         raise PlanError(f"{name} is {value!r}", fix=f"give one {name} to each candidate")
     if name in _IN_UNIT_INTERVAL:
