@@ -12,6 +12,8 @@ from tests.engine.conftest import make_plan, make_split
 from torch import nn
 
 from goodfit.data.split import Rows
+from goodfit.diagnosis.before import findings
+from goodfit.diagnosis.unchecked import before_training
 from goodfit.engine.harness import ONE_BATCH_ROWS, ONE_BATCH_STEPS, check_harness
 from goodfit.engine.losses import Loss
 from goodfit.nets.given import Given
@@ -86,8 +88,20 @@ class TestStart:
 class TestOneBatch:
     def test_a_healthy_network_learns_it_by_heart(self):
         harness = harness_of(network=MLP(widths=(32,)), lr=0.02)
-        assert (harness.one_batch_rows, harness.one_batch_steps) == (ONE_BATCH_ROWS, ONE_BATCH_STEPS)
+        assert harness.one_batch_rows == ONE_BATCH_ROWS
         assert harness.one_batch_score == 1.0
+        assert harness.one_batch_steps < ONE_BATCH_STEPS  # learnt before: more would tell nothing
+
+    def test_one_that_does_not_has_all_steps_unless_the_time_is_over(self):
+        dull = {"network": MLP(widths=(32,)), "lr": 1e-9}
+        harness = harness_of(**dull)
+        assert harness.one_batch_steps == ONE_BATCH_STEPS
+        assert harness.one_batch_score < 0.9
+        hurried = check_harness(make_plan(**dull), make_split(), seconds=0.0)
+        assert 0 < hurried.one_batch_steps < ONE_BATCH_STEPS
+        assert hurried.one_batch_score is None
+        assert "time was over" in before_training(hurried)["GF002 one-batch-not-learnt"]
+        assert not any(found.code == "GF002" for found in findings(hurried))
 
     def test_a_network_that_does_not_see_its_inputs_gets_no_further_than_one_class(self):
         harness = harness_of(planted(before=torch.zeros_like), lr=0.02)

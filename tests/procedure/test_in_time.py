@@ -12,6 +12,7 @@ from torch import nn
 from goodfit.data.synthetic import digits_split
 from goodfit.diagnosis.catalogue import CATALOGUE
 from goodfit.engine.contract import Contract
+from goodfit.evidence.arms import TrainedArm
 from goodfit.evidence.heats import relative_cost
 from goodfit.nets.given import Given
 from goodfit.nets.mlp import MLP
@@ -21,6 +22,7 @@ from goodfit.procedure.case import Case
 from goodfit.procedure.costs import (
     BESIDE_STEPS,
     BY_MODULES,
+    CLOSING_SHARE,
     LEAST_CORRECTION,
     MOST_CORRECTION,
     MOST_KEPT,
@@ -216,7 +218,11 @@ def test_own_networks_are_priced_by_their_first_arm_and_by_whether_edits_leave_a
     one = patient.of_epoch(plan, arm)
     rectified = dataclasses.replace(plan, network=dataclasses.replace(given, activation="relu"))
     normalised = dataclasses.replace(plan, network=dataclasses.replace(given, normalisation="batch"))
-    assert patient.of_epoch(rectified, arm) == pytest.approx(OTHER_STRUCTURE * one)
+    plain = dataclasses.replace(plan, network=dataclasses.replace(given, plain_output=True))
+    wider = dataclasses.replace(plan, network=dataclasses.replace(given, widening=2.0))
+    assert patient.of_epoch(rectified, arm) == pytest.approx(one)
+    assert patient.of_epoch(plain, arm) == pytest.approx(one)
+    assert patient.of_epoch(wider, arm) >= OTHER_STRUCTURE * one
     assert patient.of_epoch(normalised, arm) == pytest.approx(BY_MODULES * OTHER_STRUCTURE * one, rel=0.1)
 
 
@@ -595,9 +601,11 @@ def test_where_time_is_short_and_over_the_networks_of_the_trials_vote(ended, pac
     assert final.train_final(PLAN, case(60), trial_arm=arm).members == (arm.members[1],)
 
 
-def test_where_time_is_short_there_are_three_seeds_and_second_looks_at_wholes_only(pace):
-    pace(1e-3)
+def test_where_time_is_short_there_are_few_seeds_and_second_looks_at_wholes_only(pace):
+    pace(0.1)
     assert opening.fit_into_budget(PLAN, case(7), num_seeds=None)[1] == opening.FEWEST_SEEDS
+    pace(1e-3)
+    assert opening.fit_into_budget(PLAN, case(7), num_seeds=None)[1] == opening.FEW_SEEDS
     assert opening.fit_into_budget(PLAN, case(7), num_seeds=5)[1] == 5
     assert opening.fit_into_budget(PLAN, case(8), num_seeds=None)[1] == opening.NUM_SEEDS
     assert not rounds(7, shortening=1.0, in_heats=False)._trials.may_look_again(SINGLE)
@@ -664,6 +672,46 @@ def test_only_what_comes_after_the_trials_of_wholes_leaves_time_to_the_final_tra
     assert patient.costs.case.budget.final_share == FINAL_SHARE
     next(trials, None)
     assert patient.costs.case.budget.final_share > FINAL_SHARE
+
+
+@pytest.mark.parametrize(
+    ("seconds", "took", "share"),
+    [
+        pytest.param(7, 1.0, FINAL_SHARE, id="both fit"),
+        pytest.param(7, 5.0, CLOSING_SHARE, id="one fits: the trial's networks can be handed back"),
+        pytest.param(7, 7.0, FINAL_SHARE, id="none fits"),
+        pytest.param(60, 50.0, FINAL_SHARE, id="time is not short"),
+    ],
+)
+def test_where_time_is_short_a_likely_treatment_is_worth_the_final_training(
+    monkeypatch, seconds, took, share
+):
+    monkeypatch.setattr("goodfit.procedure.costs.WORTH_MEASURING", 0.0)
+    monkeypatch.setattr("goodfit.procedure.costs.measure_pace", lambda *_, **__: took / 4)
+    patient, arm = costs(seconds), votes()
+    patient.know_first(arm, took=took)
+    patient.make_room([], arm)
+    assert patient.case.budget.final_share == FINAL_SHARE
+    patient.make_room(WHOLE, arm)
+    assert patient.case.budget.final_share == share
+
+
+def test_where_time_holds_a_few_arms_wholes_are_tried_first(pace, tried, monkeypatch):
+    pace(1e-3)
+    patient = rounds(60, shortening=1.0, in_heats=False)
+    sick = dataclasses.replace(PLAN, network=MLP(widths=(8,), activation="sigmoid"), l2=1.0)
+    patient.arm = dataclasses.replace(patient.arm, plan=sick)
+    patient.costs.know_time(patient.arm)
+    assert not patient.costs.holds_few
+    monkeypatch.setattr(TrainedArm, "seconds", 10.0)
+    patient.costs.know_time(patient.arm)
+    assert patient.costs.holds_few
+    next(patient._try_remedies("training"))
+    assert tried[0]
+    assert all(code.startswith("sound-") for code in tried[0])
+    counted = Costs(case=case())
+    counted.know_time(patient.arm)
+    assert not counted.holds_few
 
 
 def test_a_budget_is_short_below_eight_seconds_and_never_where_trainings_are_counted():

@@ -31,7 +31,8 @@ def _before_training(harness: Harness) -> Iterator[tuple[str, str]]:
     if is_short:
         yield "GF002, GF029, GF042, GF206", "too little time for checks that train networks or trees"
     if harness.one_batch_score is None and not is_short:
-        yield "GF002 one-batch-not-learnt", "the score on one batch is no number"
+        why = f"after {harness.one_batch_steps} steps the time was over, or the score is no number"
+        yield "GF002 one-batch-not-learnt", why
     if harness.sample_leak is None:
         yield "GF008 sample-leak", "no gradient reaches the inputs"
     if harness.target_order is None or harness.num_train_rows < FEWEST_IN_ORDER:

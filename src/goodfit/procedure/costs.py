@@ -33,11 +33,17 @@ SMALL_PARAMETERS = 5000
 """Parameters whose arithmetic costs as much as what every network of a stack costs in any case."""
 OTHER_STRUCTURE = 1.5
 """What another structure costs in the mean, over the plan's own; batch-norm costs up to three times."""
+SAME_WORK = ("activation", "initialisation", "plain_output", "output_scale")
+"""Fields of a network that leave its work as it is, unless they change the number of its parameters."""
+FEW_ARMS = 6.0
+"""Arms like the first one; where trials have time for fewer, each has to be a likely one."""
 ROUND_SHARE, ONLY_ROUND_SHARE = 0.6, 0.9
 """Share of the time left for trials that one round may plan to use; the next rounds need some too, but in a
 short time there is hardly a next one."""
 MOST_OF_TIME = 0.85
 """Share of the time left that the final training plans to use; a measured pace is not a promise."""
+CLOSING_SHARE = 0.05
+"""Share of a short time that is kept for the report alone."""
 MOST_KEPT = 0.6
 """Share of a short time that is kept for the final training at most."""
 LEAST_CORRECTION, MOST_CORRECTION = 0.3, 1.5
@@ -54,6 +60,7 @@ class Costs:
         in_heats: Whether trials are run in heats, in which most arms train one seed only.
         correction: What the last trial took, over what it was estimated to take.
         first: The first arm that was asked about; it had a stack of its own, so its price is known.
+        is_tight: Whether trials have time for a few arms like the first one only.
         first_seconds: What the first arm took with all that goes with a training: where time is short this
             is much more than its steps.
     """
@@ -63,6 +70,7 @@ class Costs:
     correction: float = 1.0
     first: TrainedArm | None = None
     first_seconds: float | None = None
+    is_tight: bool = False
 
     def affordable(self, wanted: Sequence[Treatment], arm: TrainedArm) -> tuple[list[Treatment], float]:
         """Choose, in order, the treatments that time and the number of trainings allow.
@@ -123,6 +131,15 @@ class Costs:
         has_leavers = any(history.ending == "diverged" for history in arm.histories)
         self.first, self.first_seconds = arm, BESIDE_STEPS * arm.seconds if has_leavers else took
 
+    def know_time(self, arm: TrainedArm) -> None:
+        """See from the first arm whether there is time for a few more only."""
+        self.is_tight = FEW_ARMS * arm.seconds > self.case.budget.left_for_trials()
+
+    @property
+    def holds_few(self) -> bool:
+        """Whether the time holds so few trials that each has to be a likely one."""
+        return self.case.budget.is_short or self.is_tight
+
     def learn(self, *, estimate: float, taken: float) -> None:
         """Correct what comes next by what a trial took."""
         if estimate:
@@ -144,9 +161,25 @@ class Costs:
         closing = budget.started + budget.seconds - budget.final_deadline
         budget.final_share = min(MOST_KEPT, max(budget.final_share, (seconds + closing) / budget.seconds))
 
+    def make_room(self, wanted: Sequence[Treatment], arm: TrainedArm) -> None:
+        """Give up the final training, where time is short, if not even the likeliest treatment fits too.
+
+        The networks of a trial can be handed back as they are; without a trial nothing is repaired.
+
+        Args:
+            wanted: Treatments, the likeliest first.
+            arm: The plan so far.
+        """
+        budget = self.case.budget
+        if not wanted or not budget.is_short:
+            return
+        cost = self._of_group(wanted[:1], arm) * self.correction
+        if budget.left_for_trials() < cost / self._round_share <= budget.left_for_final():
+            budget.final_share = CLOSING_SHARE
+
     @property
     def _round_share(self) -> float:
-        return ONLY_ROUND_SHARE if self.case.budget.is_short else ROUND_SHARE
+        return ONLY_ROUND_SHARE if self.holds_few else ROUND_SHARE
 
     def _of_group(self, group: Sequence[Treatment], arm: TrainedArm) -> float:
         return self._pace([treatment.plan for treatment in group], arm) * group[0].plan.epochs
@@ -186,11 +219,20 @@ class Costs:
             return stack
         before, after = (num_parameters(plan, split) for plan in (first.plan, plans[0]))
         if not self.case.budget.is_short:
-            return stack * max(OTHER_STRUCTURE, math.sqrt(after / before))
+            is_same = before == after and _does_same_work(plans[0].network, first.plan.network)
+            return stack * (1.0 if is_same else max(OTHER_STRUCTURE, math.sqrt(after / before)))
         # where every trial counts the estimate has to be good both ways: calls and arithmetic apart
         calls = FIRST_COSTS * _relative_calls(plans[0].network, first.plan.network)
         larger = (SMALL_PARAMETERS + after) / (SMALL_PARAMETERS + before)
         return of_network * (calls + num_seeds * len(plans) * larger)
+
+
+def _does_same_work(network: Network, first: Network) -> bool:
+    """Whether networks differ in nothing that takes time."""
+    if type(network) is not type(first):
+        return False
+    fields = {field.name for field in dataclasses.fields(first)} & set(SAME_WORK)
+    return dataclasses.replace(network, **{name: getattr(first, name) for name in fields}) == first
 
 
 def _relative_calls(network: Network, first: Network) -> float:

@@ -41,6 +41,8 @@ from goodfit.procedure.writing import write_run
 LONGEST = 3.0
 """Times the epochs that a plan asks for which a final training may last, while an answer is no and time is
 left: as many as the remedy of longer training gives, which is not tried where trials are short."""
+ONE_BATCH_SHARE = 0.05
+"""Share of the time that learning one batch by heart may take."""
 LARGE_FINAL_SHARE = 0.40
 """Share of the time for the final training where one network fills the machine: trials there are a fraction
 of it long, and what is handed back has most to gain from epochs."""
@@ -99,7 +101,8 @@ def _run(
     for note in split.notes:
         case.journal.note(note)
     compared = compare_with_references(case, plan.loss)
-    harness = check_harness(plan, split, is_short=case.budget.is_short)
+    may_take = ONE_BATCH_SHARE * case.budget.seconds
+    harness = check_harness(plan, split, is_short=case.budget.is_short, seconds=may_take)
     case.journal.find(before.findings(harness))
     tell_unreached(plan, case)
     shortened, count = fit_into_budget(plan, case, num_seeds=num_seeds)
@@ -118,6 +121,7 @@ def _run(
     control = train_as_it_is(shortened, case, num_seeds=count)
     if case.budget.is_short:
         costs.know_first(control, took=case.budget.spent - begun)
+    costs.know_time(control)
     rounds = Rounds(
         case=case,
         bar=set_bar(compared, target_metric),

@@ -25,6 +25,7 @@ class Offers:
     Attributes:
         case: The data, and what may be used.
         in_heats: Whether trainings are dear, and trials run in heats.
+        holds_few: Whether there is time for a few trials only, so that each has to be a likely one.
         is_shortened: Whether trials are shorter than the plan asks for.
         unsuited: Remedies that cannot be tried on this data, with the reason.
         lessons: What trials have taught of the remedies.
@@ -32,6 +33,7 @@ class Offers:
 
     case: Case
     in_heats: bool
+    holds_few: bool
     is_shortened: bool
     unsuited: Mapping[str, str]
     lessons: Lessons
@@ -58,7 +60,7 @@ class Offers:
         groups = remedies_for(question, findings, first=(*hurried, *promising))
         if self.case.prescription is not None:
             return (self.case.prescription.remedies(question, without=self.unsuited),)
-        if self.case.budget.is_short:
+        if self.holds_few:
             return in_short_time(question, groups, plan, without=self.unsuited)
         return _for_heats(question, groups) if self.in_heats else groups
 

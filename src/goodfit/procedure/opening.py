@@ -96,8 +96,10 @@ def fit_into_budget(plan: Plan, case: Case, *, num_seeds: int | None) -> tuple[P
     most = min(MOST_SHARE * budget.seconds, budget.left_for_trials())
     fewest = _fewest_epochs(plan, case.split)
     if budget.is_short:
-        count = num_seeds or FEWEST_SEEDS
+        count = num_seeds or FEW_SEEDS
     pace = _pace(plan, case, count)
+    if num_seeds is None and budget.is_short and most < pace * fewest:
+        count, pace = FEWEST_SEEDS, pace * FEWEST_SEEDS / FEW_SEEDS
     if num_seeds is None and not budget.is_short and usual < pace * plan.epochs:
         # remedies need trials more than trials need seeds
         count = FEW_SEEDS if most >= pace * fewest * FEW_SEEDS / count else FEWEST_SEEDS

@@ -188,9 +188,11 @@ class Rounds:
             # other doses than the usual ones wait where trials can still be made longer
             waits = question == "training" and self._longer_epochs()
             for rank in ranks[:1] if waits else ranks:
-                if not any(remedy.parts for remedy in remedies):  # wholes come first, and repair most
-                    self.costs.keep_for_final(self.arm, shortening=self.shortening)
                 wanted = [t for t in rank if self.lessons.leave_open(t)]
+                if any(remedy.parts for remedy in remedies):  # wholes come first, and repair most
+                    self.costs.make_room(wanted, self.arm)
+                else:
+                    self.costs.keep_for_final(self.arm, shortening=self.shortening)
                 chosen, seconds = self.costs.affordable(wanted, self.arm)
                 if not chosen:
                     continue
@@ -228,6 +230,7 @@ class Rounds:
         return Offers(
             case=self.case,
             in_heats=self.costs.in_heats,
+            holds_few=self.costs.holds_few,
             is_shortened=self.shortening < 1,
             unsuited=self.unsuited,
             lessons=self.lessons,
