@@ -98,7 +98,7 @@ def fit_into_budget(plan: Plan, case: Case, *, num_seeds: int | None) -> tuple[P
     if budget.is_short:
         count = num_seeds or FEW_SEEDS
     pace = _pace(plan, case, count)
-    if num_seeds is None and budget.is_short and most < pace * fewest:
+    if num_seeds is None and budget.is_short and usual < pace * fewest:
         count, pace = FEWEST_SEEDS, pace * FEWEST_SEEDS / FEW_SEEDS
     if num_seeds is None and not budget.is_short and usual < pace * plan.epochs:
         # remedies need trials more than trials need seeds
