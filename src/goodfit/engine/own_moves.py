@@ -41,14 +41,9 @@ class OwnMoves:
         *,
         t: int,
     ) -> None:
-        """Move one step.
+        """Move one step, as :class:`goodfit.engine.fused.AdamInPlace` does; only ``lr`` of ``hyper`` is read.
 
-        Args:
-            w_KP: Parameters; changed.
-            g_KP: Gradients; used up.
-            state: Unused: the optimizers keep theirs.
-            hyper: ``lr`` of this step, ``(K, 1)``.
-            t: Step number, from 1.
+        The optimizers keep their state, and count their steps.
         """
         self._follow(w_KP)
         for k, (optimizer, parameters) in enumerate(self._optimizers):

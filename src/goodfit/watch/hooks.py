@@ -24,21 +24,8 @@ from torch.optim.optimizer import Optimizer, register_optimizer_step_post_hook
 from goodfit.watch.cadence import Cadence
 from goodfit.watch.collector import Collector
 from goodfit.watch.toll import toll_of, toll_of_call
+from goodfit.watch.wrapping import LOSSES, SCHEDULERS, SWITCHES, is_transformed, site_of, wrap
 
-LOSSES = (
-    "cross_entropy",
-    "nll_loss",
-    "binary_cross_entropy",
-    "binary_cross_entropy_with_logits",
-    "mse_loss",
-    "l1_loss",
-    "smooth_l1_loss",
-    "huber_loss",
-    "poisson_nll_loss",
-    "kl_div",
-)
-SWITCHES = (torch.no_grad, torch.inference_mode)
-SCHEDULERS = (torch.optim.lr_scheduler.LRScheduler, torch.optim.lr_scheduler.OneCycleLR)
 COMPILED = "layers inside of what torch.compile made: only calls from outside are seen"
 NEVER = sys.maxsize
 
@@ -79,14 +66,14 @@ class Hooks:
         self._is_attached = True
         self._undo.append(register_optimizer_step_post_hook(self._stepped).remove)
         for name in LOSSES:
-            self._undo.append(_wrap(torch.nn.functional, name, functools.partial(self._loss, name)))
+            self._undo.append(wrap(torch.nn.functional, name, functools.partial(self._loss, name)))
         self._undo += [
-            _wrap(torch, "compile", self._compile),
-            _wrap(nn.Module, "compile", self._compile),
-            _wrap(nn.Module, "train", self._train),
-            _wrap(torch.utils.data.DataLoader, "__iter__", self._load),
-            *(_wrap(switch, "__enter__", self._gradients_off) for switch in SWITCHES),
-            *(_wrap(kind, "step", self._schedule) for kind in SCHEDULERS if "step" in vars(kind)),
+            wrap(torch, "compile", self._compile),
+            wrap(nn.Module, "compile", self._compile),
+            wrap(nn.Module, "train", self._train),
+            wrap(torch.utils.data.DataLoader, "__iter__", self._load),
+            *(wrap(switch, "__enter__", self._gradients_off) for switch in SWITCHES),
+            *(wrap(kind, "step", self._schedule) for kind in SCHEDULERS if "step" in vars(kind)),
         ]
         if self.collector.is_awake:
             self._wake()
@@ -102,8 +89,8 @@ class Hooks:
         if not self._is_attached or self._undo_awake:
             return
         self._undo_awake = [
-            _wrap(torch.autograd, "backward", self._backward),
-            _wrap(torch.amp.GradScaler, "scale", self._scale),
+            wrap(torch.autograd, "backward", self._backward),
+            wrap(torch.amp.GradScaler, "scale", self._scale),
         ]
         self._listen_to_modules()
 
@@ -151,7 +138,7 @@ class Hooks:
 
     def _tell(self, listen: Callable[..., None], *facts: Any) -> None:
         """Let the collector listen, and never let it disturb the script."""
-        if not self._is_attached or self._is_inside or _is_transformed():
+        if not self._is_attached or self._is_inside or is_transformed():
             return
         started = time.perf_counter()
         self._is_inside = True
@@ -228,7 +215,7 @@ class Hooks:
     def _gradients_off(self, original: Any) -> Any:
         def enter(context: Any) -> Any:
             if self.cadence.num_steps >= self.cadence.next_evaluation:
-                self._tell(self.collector.switched, _site(sys._getframe(1)))
+                self._tell(self.collector.switched, site_of(sys._getframe(1)))
             return original(context)
 
         return enter
@@ -265,29 +252,3 @@ class Hooks:
             return original(scheduler, *arguments, **options)
 
         return step
-
-
-def _wrap(owner: Any, name: str, around: Callable[[Any], Any]) -> Callable[[], None]:
-    """Put a wrapper in the place of a function; returns what puts the function back."""
-    original = getattr(owner, name)
-    wrapper = functools.wraps(original)(around(original))
-    setattr(owner, name, wrapper)
-
-    def restore() -> None:
-        # somebody may have wrapped it again since: theirs stays, and ours only passes on
-        if vars(owner).get(name) is wrapper:
-            setattr(owner, name, original)
-
-    return restore
-
-
-def _is_transformed() -> bool:
-    """Whether ``torch.func`` is at work, such as ``vmap``: its tensors hold no numbers that could be read."""
-    return torch._C._functorch.peek_interpreter_stack() is not None
-
-
-def _site(caller: Any) -> object:
-    """Where gradients are switched off: a line, or the function that ``@torch.no_grad()`` stands above."""
-    if caller.f_code.co_name == "decorate_context":
-        return caller.f_locals.get("func", caller.f_code)
-    return caller.f_code, caller.f_lineno
