@@ -1,7 +1,7 @@
 """Repair sick networks, beside retraining unchanged, random search and Optuna in the same time.
 
     python benchmarks/repair.py [--quick] [--json] [--trainings 2] [--seeds 3] [--jobs 2] [--again]
-        [--ward FOLDER]
+        [--ward FOLDER] [--alone]
 
 A patient is sick if the same plan without the illness scores higher on held-out rows, beyond the chance
 of those rows. It is repaired if the network handed back scores higher than the plan as it is, beyond
@@ -10,6 +10,7 @@ Every method has as much time as ``--trainings`` trainings of the plan as it is 
 second at least.
 Every patient's row is written as soon as it is there, and a run that was cut short goes on where it
 ended (``--again`` begins anew). Optuna is left out, and said, where it is not installed.
+``--alone`` leaves the other methods out, for a quarter of the time.
 With ``--ward`` the patients are the real programs that ``ward.jsonl`` in that folder describes (see ward.py);
 those that are no patients are named, with the reason.
 """
@@ -47,21 +48,24 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--jobs", type=int, default=len(_cores()))
     parser.add_argument("--again", action="store_true", help="forget the rows of an earlier run")
+    parser.add_argument("--alone", action="store_true", help="goodfit only; a record of its own")
     parser.add_argument("--ward", type=Path, help="a folder with ward.jsonl and build.py")
     arguments = parser.parse_args()
     count_processor_time()  # and one thread, before processes are forked
     ward = _ward(arguments)
-    name = f"repair-{'ward-' if arguments.ward else ''}{arguments.trainings:g}"
+    names = methods()[:1] if arguments.alone else methods()
+    name = f"repair-{'ward-' if arguments.ward else ''}{arguments.trainings:g}{'-alone' * arguments.alone}"
     kept = None if arguments.quick else RESULTS / f"{name}.jsonl"
     if kept is not None and arguments.again:
         kept.unlink(missing_ok=True)
     told = (lambda row: None) if arguments.json else _tell
-    rows = treat_all(ward, trainings=arguments.trainings, jobs=arguments.jobs, kept=kept, told=told)
-    summary = summarise(rows, methods())
+    means = {"trainings": arguments.trainings, "names": names}
+    rows = treat_all(ward, means, jobs=arguments.jobs, kept=kept, told=told)
+    summary = summarise(rows, names)
     if arguments.json:
         print(json.dumps(summary))
     else:
-        show(rows, summary, methods())
+        show(rows, summary, names)
     if kept is not None:
         record = {"trainings": arguments.trainings, "summary": summary, "rows": rows}
         print(write_results(name, record))
@@ -85,13 +89,16 @@ def _ward(arguments: argparse.Namespace) -> list[Patient]:
 
 def treat_all(
     ward: list[Patient],
+    means: dict[str, Any],
     *,
-    trainings: float,
     jobs: int,
     kept: Path | None,
     told: Callable[[dict[str, Any]], object],
 ) -> list[dict[str, Any]]:
-    """Treat the patients that are not in the file of rows, in as many processes as jobs; returns all rows."""
+    """Treat the patients that are not in the file of rows, in as many processes as jobs; returns all rows.
+
+    ``means`` are the arguments of :func:`treating.treat`.
+    """
     rows = kept_rows(kept)
     known = {(row["illness"], row["data"], row["seed"]) for row in rows}
     places = [i for i, p in enumerate(ward) if (p.illness, p.data, p.seed) not in known]
@@ -99,7 +106,7 @@ def treat_all(
     with ProcessPoolExecutor(
         jobs, mp_context=multiprocessing.get_context("fork"), initializer=_begin, initargs=(ward,)
     ) as pool:
-        for done in as_completed([pool.submit(_treat_place, place, trainings) for place in places]):
+        for done in as_completed([pool.submit(_treat_place, place, means) for place in places]):
             rows.append(done.result())
             told(rows[-1])
             keep_row(kept, rows[-1])
@@ -132,8 +139,8 @@ def _tell(row: dict[str, Any]) -> None:
     )
 
 
-def _treat_place(place: int, trainings: float) -> dict[str, Any]:
-    return treat(_WARD[place], trainings=trainings)
+def _treat_place(place: int, means: dict[str, Any]) -> dict[str, Any]:
+    return treat(_WARD[place], **means)
 
 
 def _cores() -> list[int]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import importlib.util
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -50,12 +50,13 @@ def methods() -> tuple[str, ...]:
     return ("goodfit", *(name for name in SEARCHES if name != "optuna" or has_optuna))
 
 
-def treat(patient: Patient, *, trainings: float) -> dict[str, Any]:
-    """Treat one patient by every method.
+def treat(patient: Patient, *, trainings: float, names: Sequence[str]) -> dict[str, Any]:
+    """Treat one patient by some of the methods.
 
     Args:
         patient: The patient.
         trainings: What every method may take, over one training of the plan as it is.
+        names: Those of the methods.
     """
     unchanged_N, one_training = beside(patient.plan, patient.split, patient)
     scores = {"unchanged": unchanged_N}
@@ -63,7 +64,7 @@ def treat(patient: Patient, *, trainings: float) -> dict[str, Any]:
         scores["healthy"], _ = beside(patient.healthy, patient.healthy_split or patient.split, patient)
     seconds = max(trainings * one_training, LEAST_SECONDS)
     told: dict[str, dict[str, Any]] = {}
-    for name in methods():
+    for name in names:
         start = time.monotonic()
         if name == "goodfit":
             scores[name], about = _recipe(patient, seconds, unchanged_N)
