@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 
 from goodfit.diagnosis.catalogue import CATALOGUE
+from goodfit.store.record import load_run
 
 FILES = {
     "network.json",
@@ -138,6 +139,9 @@ def test_a_run_that_is_there_is_refused_before_any_training(run, tmp_path, irise
         (("--target", "species", "--target-metric", "r2=0.9", "--task", "classes"), "r2=0.9"),
         (("--target", "species", "--rule", "magic"), "magic"),
         (("--target", "species", "--model", "absent.py:make"), "absent.py"),
+        (("--target", "species", "--optimizer", "adam"), "optimizer is 'adam'"),
+        (("--target", "species", "--optimizer", "absent.py:make"), "absent.py"),
+        (("--target", "species", "--optimizer", "torch.optim:LBFGS"), "LBFGS cannot take steps"),
         (("--target", "species", "--max-trainings", "1"), "1"),
     ],
 )
@@ -213,13 +217,18 @@ def test_the_demo_runs_and_shows_its_patient(run, tmp_path):
 
 def test_a_users_own_network_is_trained_and_predicts(run, tmp_path, irises, quick):
     (tmp_path / "net.py").write_text(
+        "import torch\n"
         "from torch import nn\n"
         "def make(inputs, outputs):\n"
         "    return nn.Sequential(nn.Linear(inputs, 16), nn.ReLU(), nn.Linear(16, outputs))\n"
+        "def steps(model):\n"
+        "    slow = {'params': model[0].parameters(), 'lr': 0.01}\n"
+        "    return torch.optim.RAdam([slow, {'params': model[2].parameters()}], lr=0.05)\n"
     )
     options = ("--target", "species", "--model", "net.py:make", "--out", "run", "--quiet")
-    done = run("fit", irises, *options, *quick)
+    done = run("fit", irises, *options, "--optimizer", "net.py:steps", *quick)
     assert done.code in (0, 1), done.err
+    assert dict(load_run(tmp_path / "run").plan)["rule"] == "RAdam"
     (tmp_path / "net.py").unlink()
     assert run("predict", "run", irises).code == 0
     assert len(pd.read_csv(tmp_path / "predictions.csv")) == 150

@@ -108,6 +108,10 @@ def fit(
     activation: Annotated[str | None, typer.Option(help="Activation of the hidden layers.")] = None,
     rule: Annotated[str | None, typer.Option(help="Update rule, such as adam.")] = None,
     lr: Annotated[float | None, typer.Option(help="Learning rate.")] = None,
+    optimizer: Annotated[
+        str | None,
+        typer.Option(metavar="FILE.py:FUNCTION", help="Your own optimizer, in place of rule and rate."),
+    ] = None,
     loss: Annotated[str | None, typer.Option(help="Loss, such as cross-entropy.")] = None,
     epochs: Annotated[int | None, typer.Option(help="Passes over the training rows.")] = None,
     batch_size: Annotated[int | None, typer.Option(help="Rows of one step.")] = None,
@@ -142,6 +146,7 @@ def fit(
     weights = arguments.numbers(class_weights) if class_weights else ()
 
     def work(listener: Listener, left: Left) -> Fitted:
+        from goodfit.nets.factory import load as found_at
         from goodfit.procedure.fit import fit as run_recipe
 
         return run_recipe(
@@ -156,6 +161,7 @@ def fit(
             activation=activation,
             rule=rule,
             lr=lr,
+            optimizer=None if optimizer is None else found_at(optimizer, what="optimizer"),
             loss=loss,
             epochs=epochs,
             batch_size=batch_size,

@@ -16,11 +16,12 @@ from typing import Any
 from goodfit.errors import ModelError
 
 
-def load(place: str) -> Callable[..., Any]:
+def load(place: str, *, what: str = "model") -> Callable[..., Any]:
     """Load a function or class from a file or a module.
 
     Args:
         place: ``"FILE.py:FUNCTION"`` or ``"package.module:FUNCTION"``. A file may import its neighbours.
+        what: What it makes, for errors.
 
     Raises:
         ModelError: The place is not of that form, the file is missing or raises, or has no such function.
@@ -31,7 +32,7 @@ def load(place: str) -> Callable[..., Any]:
     """
     origin, colon, name = place.rpartition(":")
     if not (origin and colon and name.isidentifier()):
-        raise ModelError(f"the model is {place!r}", fix="write FILE.py:FUNCTION")
+        raise ModelError(f"the {what} is {place!r}", fix="write FILE.py:FUNCTION")
     module = _load_file(Path(origin)) if origin.endswith(".py") else _import(origin)
     function = getattr(module, name, None)
     if not callable(function):
