@@ -696,7 +696,7 @@ def test_where_time_is_short_a_likely_treatment_is_worth_the_final_training(
     assert patient.case.budget.final_share == share
 
 
-def test_where_time_holds_a_few_arms_wholes_are_tried_first(pace, tried, monkeypatch):
+def test_where_time_holds_a_few_arms_of_an_own_network_wholes_are_tried_first(pace, tried, monkeypatch):
     pace(1e-3)
     patient = rounds(60, shortening=1.0, in_heats=False)
     sick = dataclasses.replace(PLAN, network=MLP(widths=(8,), activation="sigmoid"), l2=1.0)
@@ -705,13 +705,16 @@ def test_where_time_holds_a_few_arms_wholes_are_tried_first(pace, tried, monkeyp
     assert not patient.costs.holds_few
     monkeypatch.setattr(TrainedArm, "seconds", 10.0)
     patient.costs.know_time(patient.arm)
+    assert not patient.costs.holds_few
+    given = dataclasses.replace(sick, network=Given(factory=nn.Linear))
+    own, counted = dataclasses.replace(patient.arm, plan=given), Costs(case=case())
+    for told in (patient.costs, counted):
+        told.know_time(own)
     assert patient.costs.holds_few
+    assert not counted.holds_few
     next(patient._try_remedies("training"))
     assert tried[0]
     assert all(code.startswith("sound-") for code in tried[0])
-    counted = Costs(case=case())
-    counted.know_time(patient.arm)
-    assert not counted.holds_few
 
 
 def test_a_budget_is_short_below_eight_seconds_and_never_where_trainings_are_counted():

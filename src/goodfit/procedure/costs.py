@@ -132,8 +132,12 @@ class Costs:
         self.first, self.first_seconds = arm, BESIDE_STEPS * arm.seconds if has_leavers else took
 
     def know_time(self, arm: TrainedArm) -> None:
-        """See from the first arm whether there is time for a few more only."""
-        self.is_tight = FEW_ARMS * arm.seconds > self.case.budget.left_for_trials()
+        """See from the first arm whether there is time for a few more of a network of the user's own only.
+
+        What a table needs is mostly one remedy, and is tried by itself; a script may have several faults.
+        """
+        few = FEW_ARMS * arm.seconds > self.case.budget.left_for_trials()
+        self.is_tight = few and isinstance(arm.plan.network, Given)
 
     @property
     def holds_few(self) -> bool:
