@@ -680,7 +680,8 @@ def test_only_what_comes_after_the_trials_of_wholes_leaves_time_to_the_final_tra
         pytest.param(7, 1.0, FINAL_SHARE, id="both fit"),
         pytest.param(7, 5.0, CLOSING_SHARE, id="one fits: the trial's networks can be handed back"),
         pytest.param(7, 7.0, FINAL_SHARE, id="none fits"),
-        pytest.param(60, 50.0, FINAL_SHARE, id="time is not short"),
+        pytest.param(60, 50.0, FINAL_SHARE, id="time holds more"),
+        pytest.param(60, 49.0, CLOSING_SHARE, id="time is longer, and holds one"),
     ],
 )
 def test_where_time_is_short_a_likely_treatment_is_worth_the_final_training(
@@ -690,6 +691,7 @@ def test_where_time_is_short_a_likely_treatment_is_worth_the_final_training(
     monkeypatch.setattr("goodfit.procedure.costs.measure_pace", lambda *_, **__: took / 4)
     patient, arm = costs(seconds), votes()
     patient.know_first(arm, took=took)
+    patient.is_tight = took == 49.0
     patient.make_room([], arm)
     assert patient.case.budget.final_share == FINAL_SHARE
     patient.make_room(WHOLE, arm)

@@ -166,7 +166,7 @@ class Costs:
         budget.final_share = min(MOST_KEPT, max(budget.final_share, (seconds + closing) / budget.seconds))
 
     def make_room(self, wanted: Sequence[Treatment], arm: TrainedArm) -> None:
-        """Give up the final training, where time is short, if not even the likeliest treatment fits too.
+        """Give up the final training, where time holds few trials, if not even the likeliest fits in.
 
         The networks of a trial can be handed back as they are; without a trial nothing is repaired.
 
@@ -175,7 +175,7 @@ class Costs:
             arm: The plan so far.
         """
         budget = self.case.budget
-        if not wanted or not budget.is_short:
+        if not wanted or not self.holds_few:
             return
         cost = self._of_group(wanted[:1], arm) * self.correction
         if budget.left_for_trials() < cost / self._round_share <= budget.left_for_final():
