@@ -131,7 +131,8 @@ class Rounds:
             return -math.inf
         epochs = unshortened(plan.epochs, self.shortening)
         if not self.costs.in_heats:  # elsewhere trials are lengthened to what there is time for
-            epochs = min(epochs, self.costs.final_epochs(self.arm))
+            # where the final training's time is given away, there is what the trials have trained
+            epochs = max(plan.epochs, min(epochs, self.costs.final_epochs(self.arm)))
         usual = zip(self.arm.histories, ~self.arm.few_diverged_S, strict=True)
         histories = [history for history, is_usual in usual if is_usual]
         return projected_score(histories, epochs=epochs, question=question)
