@@ -728,7 +728,7 @@ def test_a_budget_is_short_below_eight_seconds_and_never_where_trainings_are_cou
 def test_where_the_final_training_gave_its_time_away_curves_lead_to_where_they_are(pace):
     pace(1.0)
     patient = rounds(60, shortening=0.5, in_heats=False)
-    patient.case.budget.final_share = CLOSING_SHARE
+    patient.costs.case.budget.final_share = CLOSING_SHARE
     assert patient.costs.final_epochs(patient.arm) == 0
     last = [history.train_score[-1] for history in patient.arm.histories]
     assert patient._projected("training") == pytest.approx(sum(last) / len(last))
