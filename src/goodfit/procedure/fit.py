@@ -84,8 +84,8 @@ def fit(
         rule: Update rule.
         lr: Learning rate.
         loss: Name of the loss; with ``model`` also the user's own, a function of (outputs, targets).
-        optimizer: The user's own: a function of the parameters that makes an optimizer of ``torch.optim``, in
-            place of ``rule`` and ``lr``.
+        optimizer: The user's own: a function of the parameters, or of the model if its argument is called
+            so, that makes any optimizer of torch's kind, in place of ``rule`` and ``lr``.
         metric: What is judged by: a name, or a metric of torchmetrics. One to be minimised is negated.
         epochs: Passes over the training rows of every training.
         batch_size: Rows of a step.
