@@ -7,7 +7,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from torch import nn
+from torch import nn, optim
 
 from goodfit.data.synthetic import digits_split
 from goodfit.diagnosis.catalogue import CATALOGUE
@@ -39,6 +39,7 @@ from goodfit.procedure.trials import Trials
 from goodfit.recipe.on_training import ON_TRAINING
 from goodfit.recipe.order import RECIPE, treatments
 from goodfit.recipe.remedy import Treatment, joined
+from goodfit.rules.own import Group, Own
 from goodfit.rules.schedules import Cosine
 
 SPLIT = digits_split(0)
@@ -628,6 +629,17 @@ def test_where_time_is_short_the_first_arm_tells_the_price_of_all(monkeypatch):
     arm = dataclasses.replace(arm, members=(diverged, *arm.members[1:]))
     patient.know_first(arm, took=4.0)
     assert patient.of_epoch(PLAN, arm) == pytest.approx(BESIDE_STEPS * arm.seconds / PLAN.epochs)
+
+
+def test_once_an_own_optimizer_is_replaced_its_price_is_forgotten(monkeypatch):
+    monkeypatch.setattr("goodfit.procedure.costs.measure_pace", None)
+    slow = Own(lr=0.1, kind=optim.SGD, groups=(Group(names=(), settings=(("lr", 0.1),)),))
+    patient, later = costs(7), votes()
+    first = dataclasses.replace(later, plan=dataclasses.replace(PLAN, rule=slow))
+    patient.know_first(first, took=4.0)
+    assert patient.of_epoch(PLAN, first) == pytest.approx(4.0 / PLAN.epochs)
+    expected = later.seconds / sum(history.epochs[-1] for history in later.histories) * len(later.members)
+    assert patient.of_epoch(PLAN, later) == pytest.approx(expected)
 
 
 def test_where_time_is_short_wholes_are_tried_before_single_remedies(pace, tried):

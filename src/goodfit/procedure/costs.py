@@ -190,7 +190,8 @@ class Costs:
 
     def _pace(self, plans: Sequence[Plan], arm: TrainedArm) -> float:
         """Seconds of one epoch of plans of one structure on all seeds of an arm."""
-        self.first = self.first or arm
+        if self.first is None or (self.first.plan.rule.moves_itself and not arm.plan.rule.moves_itself):
+            self.first, self.first_seconds = arm, None  # steps of an optimizer of one's own cost more
         is_own = isinstance(plans[0].network, Given)
         worth_it = self.first.seconds >= (WORTH_BUILDING if is_own else WORTH_MEASURING)
         if not worth_it or self.case.budget.is_short:
