@@ -172,6 +172,19 @@ def test_an_optimizer_of_ones_own_leaves_with_its_settings(name, edits, leaving,
     assert weights.read_bytes() != before
 
 
+def test_an_optimizer_made_on_the_spot_cannot_leave_and_says_so(leaving, tmp_path):
+    class Here(Signs):
+        pass
+
+    (x, y), model = own.flat(), functools.partial(Calling, 6, 3)
+    rule, _ = rule_of(Here, model())
+    fitted = leaving(own.loader(x, y), model, changes={"rule": rule})
+    with pytest.raises(ModelError, match="optimizer was made on the spot") as caught:
+        eject(fitted, tmp_path / "leaves.py")
+    assert "top of a file" in caught.value.fix
+    assert not (tmp_path / "leaves.py").exists()
+
+
 IDS, MASK, SAID = own.sentences()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import pickle
 
 import pytest
@@ -138,3 +139,18 @@ def test_decay_that_spares_biases_and_normalisation_is_goodfits_own():
     rule, _ = rule_of(split, network)
     assert (rule.name, rule.weight_decay) == ("adamw", 0.05)
     assert rule_of(by_layer, network)[0].name == "own"
+
+
+def test_a_class_made_on_the_spot_has_no_place_where_it_is_found_again():
+    typed = {}
+    exec("import torch\nclass Typed(torch.optim.SGD): pass", {"__name__": "__main__"}, typed)
+
+    class Local(optim.SGD):
+        pass
+
+    for kind in (typed["Typed"], Local):
+        rule, _ = rule_of(kind, nn.Linear(3, 1))
+        assert json.loads(rule.particulars["optimizer"])["source"] == ""
+    assert json.loads(rule_of(Secretive, nn.Linear(3, 1))[0].particulars["optimizer"])["source"].endswith(
+        "test_from_torch.py:Secretive"
+    )

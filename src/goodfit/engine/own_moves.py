@@ -46,10 +46,10 @@ class OwnMoves:
         The optimizers keep their state, and count their steps.
         """
         self._follow(w_KP)
+        gradients = views(g_KP, self._layout)
         for k, (optimizer, parameters) in enumerate(self._optimizers):
-            gradients = views(g_KP[k], self._layout)
             for name, parameter in parameters.items():
-                parameter.grad = gradients[name]
+                parameter.grad = gradients[name][k]
             factor = float(hyper["lr"][k]) / self._rules[k].lr if self._rules[k].lr else 1.0
             for group in optimizer.param_groups:
                 group["lr"] = group["planned_lr"] * factor

@@ -23,6 +23,7 @@ from goodfit.engine.pool import Pool
 from goodfit.engine.tabled import TabledDescent
 from goodfit.engine.timetable import Timetable
 from goodfit.engine.variation import Variation
+from goodfit.rules.own import Own
 from goodfit.tensors import column
 
 
@@ -198,5 +199,5 @@ def steps_of(parts: Parts) -> Steps:
 
 def is_recorded(backend: Backend, plans: Sequence[Plan]) -> bool:
     """Whether steps read their numbers from a timetable, and may be recorded: on a GPU, by known rules."""
-    is_known = not any(plan.rule.moves_itself for plan in plans)
+    is_known = not any(isinstance(plan.rule, Own) for plan in plans)
     return backend.flat_KP.device.type == "cuda" and is_known

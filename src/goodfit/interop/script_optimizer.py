@@ -7,6 +7,7 @@ import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from goodfit.errors import ModelError
 from goodfit.interop.given_source import Source, find, literal
 from goodfit.interop.prescribed import Training
 from goodfit.nets.factory import load
@@ -45,7 +46,8 @@ def words(predictor: Predictor, training: Training) -> dict[str, Any]:
     source, name = _class_of(place)
     usual = _usual(place)
     if len(groups) == 1:
-        settings = ["lr=LR", *_written(groups[0], usual)]
+        odd = _unusual(dict(groups[0].settings), usual)
+        settings = ["lr=LR", *(f"{key}={literal(value)}" for key, value in odd.items())]
         text = f"{name}(network.parameters(), {', '.join(settings)})"
         return {"optimizer": text, "optimizer_groups": [], "optimizer_source": source}
     return {
@@ -58,6 +60,11 @@ def words(predictor: Predictor, training: Training) -> dict[str, Any]:
 def _class_of(place: str) -> tuple[Source | None, str]:
     """Find the class: what has to be pasted or imported for it, and what it is called in the script."""
     origin, _, name = place.rpartition(":")
+    if not origin:
+        raise ModelError(
+            "the class of the optimizer was made on the spot, and has no source in any file",
+            fix="define it at the top of a file",
+        )
     if origin == "torch.optim":
         return None, f"torch.optim.{name}"
     return find(place), name
@@ -69,9 +76,10 @@ def _usual(place: str) -> dict[str, Any]:
     return {name: parameter.default for name, parameter in signature.parameters.items()}
 
 
-def _written(group: Group, usual: Mapping[str, Any]) -> list[str]:
-    odd = {k: v for k, v in group.settings if k in usual and k != "lr" and v != usual[k]}
-    return [f"{name}={literal(value)}" for name, value in odd.items()]
+def _unusual(settings: Mapping[str, Any], usual: Mapping[str, Any]) -> dict[str, Any]:
+    """Settings beside the rate that the class would not have by itself."""
+    beside = {k: v for k, v in settings.items() if k in usual and k not in ("lr", "params")}
+    return {k: v for k, v in beside.items() if v != usual[k]}
 
 
 def _lines(
@@ -81,7 +89,6 @@ def _lines(
     trained = {n: n for n, p in predictor.modules[0].named_parameters() if p.requires_grad}
     for inside in sort_into(groups, trained):
         share = inside["lr"] / lr if lr else 1.0
-        odd = {k: v for k, v in inside.items() if k in usual and k not in ("lr", "params") and v != usual[k]}
         names = textwrap.wrap(" ".join(inside["params"]), NAMES_WIDTH)
         yield "{"
         yield '    "params": ['
@@ -91,5 +98,5 @@ def _lines(
         yield "        ).split()"
         yield "    ],"
         yield f'    "share": {share:.12g},'
-        yield from (f'    "{name}": {literal(value)},' for name, value in odd.items())
+        yield from (f'    "{name}": {literal(value)},' for name, value in _unusual(inside, usual).items())
         yield "},"

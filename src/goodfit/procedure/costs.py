@@ -17,6 +17,7 @@ from goodfit.nets.mlp import MLP
 from goodfit.nets.network import Network
 from goodfit.procedure.case import Case
 from goodfit.recipe.remedy import Treatment
+from goodfit.rules.own import Own
 
 PACE_SECONDS = 0.12
 WORTH_MEASURING = 1.0
@@ -84,7 +85,7 @@ class Costs:
         """
         num_seeds = len(arm.members)
         trainings = self.case.budget.trainings_left(keep=num_seeds)
-        seconds = self._round_share * self.case.budget.left_for_trials() / self.correction
+        seconds = self._may_plan(self.case.budget.left_for_trials())
         estimate = 0.0
         chosen = [treatment for treatment in wanted if not treatment.remedy.trains and num_seeds > 2]
         to_train = [treatment for treatment in wanted if treatment.remedy.trains]
@@ -177,9 +178,13 @@ class Costs:
         budget = self.case.budget
         if not wanted or not self.holds_few:
             return
-        cost = self._of_group(wanted[:1], arm) * self.correction
-        if budget.left_for_trials() < cost / self._round_share <= budget.left_for_final():
+        cost = self._of_group(wanted[:1], arm)
+        if self._may_plan(budget.left_for_trials()) < cost <= self._may_plan(budget.left_for_final()):
             budget.final_share = CLOSING_SHARE
+
+    def _may_plan(self, left: float) -> float:
+        """Seconds, as estimates count them, that one round may plan to use of those that are left."""
+        return self._round_share * left / self.correction
 
     @property
     def _round_share(self) -> float:
@@ -190,7 +195,8 @@ class Costs:
 
     def _pace(self, plans: Sequence[Plan], arm: TrainedArm) -> float:
         """Seconds of one epoch of plans of one structure on all seeds of an arm."""
-        if self.first is None or (self.first.plan.rule.moves_itself and not arm.plan.rule.moves_itself):
+        was_own = self.first is not None and isinstance(self.first.plan.rule, Own)
+        if self.first is None or (was_own and not isinstance(arm.plan.rule, Own)):
             self.first, self.first_seconds = arm, None  # steps of an optimizer of one's own cost more
         is_own = isinstance(plans[0].network, Given)
         worth_it = self.first.seconds >= (WORTH_BUILDING if is_own else WORTH_MEASURING)

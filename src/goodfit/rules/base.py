@@ -63,11 +63,6 @@ class Rule(abc.ABC):
         """What the rule is called in a plan."""
         return self.name
 
-    @property
-    def moves_itself(self) -> bool:
-        """Whether it has no pure form, and keeps its own state."""
-        return False
-
     @staticmethod
     @abc.abstractmethod
     def update(g: Tensor, state: State, hyper: Hyper, t: int) -> tuple[Tensor, dict[str, Tensor]]:

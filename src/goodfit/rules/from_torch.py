@@ -98,7 +98,7 @@ def _common_settings(optimizer: optim.Optimizer, module: nn.Module) -> dict[str,
     """
     groups = [{k: v for k, v in group.items() if k != "params"} for group in optimizer.param_groups]
     decays = {float(group.get("weight_decay", 0.0)) for group in groups}
-    if decays - {0.0} and len(decays) == 2 and 0.0 in decays:
+    if len(decays) == 2 and 0.0 in decays:
         decaying = {
             id(p) for group in optimizer.param_groups if group["weight_decay"] for p in group["params"]
         }

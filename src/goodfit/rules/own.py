@@ -71,11 +71,6 @@ class Own(Rule):
         return self.kind.__name__
 
     @property
-    def moves_itself(self) -> bool:
-        """It does."""
-        return True
-
-    @property
     def own_lr(self) -> float:
         """Largest rate that the user's function sets."""
         return max(group.lr for group in self.groups)
@@ -150,9 +145,17 @@ def _place_of(name: str, groups: Sequence[Group]) -> int:
 
 
 def _source_of(kind: type) -> str:
-    """Where a class is found again: ``"package.module:CLASS"``, or ``"FILE.py:CLASS"`` in a script."""
+    """Where a class is found again: ``"package.module:CLASS"``, or ``"FILE.py:CLASS"`` in a script.
+
+    It is empty for one that was made on the spot, in a notebook or inside a function.
+    """
     if kind.__module__.startswith("torch.optim."):
         return f"torch.optim:{kind.__name__}"
-    path = inspect.getsourcefile(kind)
-    is_installed = path is None or "site-packages" in Path(path).parts
+    try:
+        path = inspect.getsourcefile(kind) or ""
+    except (TypeError, OSError):  # what was typed has no file
+        path = ""
+    if not (path.endswith(".py") and kind.__qualname__.isidentifier()):
+        return ""
+    is_installed = "site-packages" in Path(path).parts
     return f"{kind.__module__ if is_installed else path}:{kind.__qualname__}"

@@ -181,9 +181,8 @@ class Hooks:
                 return original(tensors, *arguments, **options)
             several = (tensors,) if isinstance(tensors, Tensor) else tuple(tensors)
             self._tell(self._look_at_backward, several)
-            self._is_going_backward = (
-                True  # what goes backward inside of it, and a wrapper left below, is no news
-            )
+            # what goes backward inside of it, and a wrapper of ours left below, is no news
+            self._is_going_backward = True
             try:
                 return original(tensors, *arguments, **options)
             finally:
