@@ -10,6 +10,7 @@ from goodfit.engine import device as device_module
 from goodfit.engine import memory, placing
 from goodfit.engine.candidate import Candidate
 from goodfit.engine.device import Placement, device_named, placed, placement
+from goodfit.engine.failures import is_out_of_memory
 from goodfit.engine.loop import train
 from goodfit.engine.placing import suitable_device
 from goodfit.errors import DeviceError
@@ -128,8 +129,8 @@ class TestMemory:
             assert memory.candidate_bytes(plan, split) > here + 4 * 8 * 480
 
     def test_its_own_error_is_known(self):
-        assert memory.is_out_of_memory(torch.cuda.OutOfMemoryError("CUDA out of memory"))
-        assert memory.is_out_of_memory(RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling"))
+        assert is_out_of_memory(torch.cuda.OutOfMemoryError("CUDA out of memory"))
+        assert is_out_of_memory(RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling"))
 
 
 def test_a_processor_has_nothing_to_wait_for_and_takes_what_its_cache_holds():

@@ -11,8 +11,9 @@ from tests.engine.conftest import make_plan, make_split
 
 from goodfit.engine import loop, memory
 from goodfit.engine.candidate import Candidate
+from goodfit.engine.failures import is_out_of_memory
 from goodfit.engine.loop import train
-from goodfit.engine.memory import candidate_bytes, free_bytes, is_out_of_memory, most_candidates
+from goodfit.engine.memory import candidate_bytes, free_bytes, most_candidates
 from goodfit.engine.stack import Stack
 from goodfit.errors import BudgetError
 from goodfit.nets.mlp import MLP

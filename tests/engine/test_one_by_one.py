@@ -20,6 +20,7 @@ from goodfit.engine.losses import Loss
 from goodfit.engine.noise import Streams
 from goodfit.engine.one_by_one import OneByOne
 from goodfit.engine.stacked import Stacked
+from goodfit.errors import ModelError, PlanError
 from goodfit.nets.cnn import CNN
 from goodfit.nets.given import Given
 from goodfit.nets.mlp import MLP
@@ -287,3 +288,26 @@ class TestGiven:
         gradient_KP = backend.gradients(scores_KNO.sum((1, 2)))
         assert torch.equal(gradient_KP[:, backend.layout.span("features.weight")], torch.zeros(2, 60))
         assert torch.equal(gradient_KP[:, backend.layout.span("head.bias")], torch.full((2, 3), 4.0))
+
+    @pytest.mark.parametrize(
+        ("num_rows", "said", "fix"), [(1, "on 1 row", "batch size"), (4, "on 4 rows", "mend")]
+    )
+    def test_what_it_raises_is_told_with_the_rows(self, num_rows, said, fix):
+        class Picky(Half):
+            def forward(self, x):
+                raise ValueError("not these")
+
+        backend = OneByOne([Picky(5, 3)])
+        with pytest.raises(ModelError, match=f"raises ValueError {said}: not these") as raised:
+            backend.scores(Batch(x=torch.randn(num_rows, 5), codes=None, shared=True))
+        assert fix in raised.value.fix
+
+    @pytest.mark.parametrize("error", [MemoryError("full"), PlanError("wrong", fix="right")])
+    def test_what_tells_enough_is_left_as_it_is(self, error):
+        class Picky(Half):
+            def forward(self, x):
+                raise error
+
+        with pytest.raises(type(error)) as raised:
+            OneByOne([Picky(5, 3)]).scores(Batch(x=torch.randn(4, 5), codes=None, shared=True))
+        assert raised.value is error

@@ -74,6 +74,14 @@ def test_what_cannot_be_applied_is_in_no_whole():
     assert not {"relu", "batch-norm"} & {code for steps in found.values() for code in steps}
 
 
+def test_where_a_step_has_too_few_rows_to_normalise_over_units_are_normalised():
+    assert parts(SICK, without={"batch-norm"})["sound-norms"] == {
+        "relu": 0.0,
+        "layer-norm": 0.0,
+        "adam": 1e-3,
+    }
+
+
 def test_in_short_time_wholes_come_first_and_then_what_shares_a_stack_with_the_plan():
     finding = CATALOGUE["GF101"].finding("planted")
     groups = remedies_for("training", [finding])

@@ -35,9 +35,11 @@ FILLS_THE_MACHINE = (nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.RNNBase)
 WORTH_MEASURING = 200
 """Steps of a training from which a few may be spent on measuring."""
 MEASURED_SECONDS = 0.3
+MEASURED_SHARE = 0.01
+"""Share of a training that its measured steps may take, beyond the fewest."""
 MEASURED_STEPS = (3, 20)
-MOST_MEASURED = 8
-"""Candidates that are measured: networks of the user's own are dear to build."""
+MOST_MEASURED: dict[Way, int] = {"batched": 8, "one by one": 2}
+"""Candidates that are measured: own networks are dear to build, and alone each costs the same."""
 
 _measured: dict[Hashable, Choice] = {}
 _is_hurried: ContextVar[bool] = ContextVar("is_hurried", default=False)
@@ -100,10 +102,9 @@ def _by_time(candidates: Sequence[Candidate], split: Split) -> Choice:
     obstacle = obstacle_to_batching(candidates, split)
     if obstacle:
         return _alone(obstacle)
-    few = candidates[:MOST_MEASURED]
-    seconds = _measure(few, split)
+    seconds = _measure(candidates, split)
     fastest = min(seconds, key=lambda way: seconds[way])
-    step_us = tuple((way, round(1e6 * taken / len(few), 1)) for way, taken in seconds.items())
+    step_us = tuple((way, round(1e6 * taken, 1)) for way, taken in seconds.items())
     return Choice(way=fastest, reason="it was faster when measured", step_us=step_us)
 
 
@@ -112,19 +113,21 @@ def _alone(obstacle: str) -> Choice:
 
 
 def _measure(candidates: Sequence[Candidate], split: Split) -> dict[Way, float]:
-    """Time the least disturbed step of each way, in turn, so that a neighbour on the machine meets both."""
-    ways: tuple[Way, Way] = ("batched", "one by one")
-    stacks = {way: Stack(candidates, split, Choice(way=way, reason="")) for way in ways}
-    taken: dict[Way, list[float]] = {way: [] for way in ways}
-    for stack in stacks.values():
-        stack.rehearse()  # the first step loads what the others find
-    until, (fewest, most) = time.monotonic() + MEASURED_SECONDS, MEASURED_STEPS
-    for count in range(most):
-        if count >= fewest and time.monotonic() > until:
-            break
-        for way in ways:
-            taken[way].append(stacks[way].rehearse())
-    return {way: min(times) for way, times in taken.items()}
+    """Time one network's least disturbed step each way, in turn: a neighbour on the machine meets both."""
+    few = {way: candidates[:most] for way, most in MOST_MEASURED.items()}
+    stacks = {way: Stack(chosen, split, Choice(way=way, reason="")) for way, chosen in few.items()}
+
+    def steps() -> dict[Way, float]:
+        return {way: stack.rehearse() / len(few[way]) for way, stack in stacks.items()}
+
+    first = steps()  # it loads what the others find
+    training = _num_steps(candidates, split) * len(candidates) * min(first.values())
+    until = time.monotonic() + min(MEASURED_SECONDS, MEASURED_SHARE * training)
+    taken: list[dict[Way, float]] = []
+    fewest, most = MEASURED_STEPS
+    while len(taken) < fewest or (len(taken) < most and time.monotonic() < until):
+        taken.append(steps())
+    return {way: min(times[way] for times in taken) for way in few}
 
 
 def _num_steps(candidates: Sequence[Candidate], split: Split) -> int:

@@ -18,8 +18,9 @@ from goodfit.engine.candidate import Candidate, Trained
 from goodfit.engine.choice import choose
 from goodfit.engine.construction import chain_in, num_parameters
 from goodfit.engine.device import describe, placement, times_at_once
+from goodfit.engine.failures import is_out_of_memory
 from goodfit.engine.history import Choice
-from goodfit.engine.memory import candidate_floats, give_back, is_out_of_memory, most_candidates
+from goodfit.engine.memory import candidate_floats, give_back, most_candidates
 from goodfit.engine.plan import Plan
 from goodfit.engine.population import check_population, name_of
 from goodfit.engine.stack import Stack

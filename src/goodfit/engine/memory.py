@@ -35,7 +35,6 @@ _LIMITS = (
     ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory.current"),
     ("/sys/fs/cgroup/memory/memory.limit_in_bytes", "/sys/fs/cgroup/memory/memory.usage_in_bytes"),
 )
-_SAYINGS = ("can't allocate memory", "not enough memory", "out of memory", "ALLOC_FAILED")
 _ORDERS, _ORDER_BYTES = 4, 8
 """Copies of the order of an epoch's rows that a GPU holds while it is shuffled and written down."""
 _ACTIVATIONS = 4
@@ -87,18 +86,6 @@ def free_bytes() -> float:
         return _of_gpu(placement().device)
     found = [_of_container(*limit) for limit in _LIMITS]
     return min([_of_machine(), *found])
-
-
-def is_out_of_memory(error: BaseException) -> bool:
-    """Tell whether an error says that memory was short; torch has no type of its own for it on a CPU.
-
-    Example:
-        >>> is_out_of_memory(RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to ..."))
-        True
-    """
-    if isinstance(error, MemoryError | torch.cuda.OutOfMemoryError):
-        return True
-    return isinstance(error, RuntimeError) and any(words in str(error) for words in _SAYINGS)
 
 
 def give_back() -> None:

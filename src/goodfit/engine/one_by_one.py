@@ -14,6 +14,7 @@ from goodfit.engine.backend import Backend, Batch, Dropout, LayerWatcher, gradie
 from goodfit.engine.blend import Targets
 from goodfit.engine.device import PROCESSOR
 from goodfit.engine.drawing import seeded
+from goodfit.engine.failures import raised_in_forward, tells_enough
 from goodfit.engine.losses import Loss
 from goodfit.nets.activations import name_of
 from goodfit.nets.cnn import Convolution
@@ -164,6 +165,14 @@ class OneByOne(Backend):
             self._is_training = is_training
 
     def _scores_of(self, k: int, batch: Batch, seed: int | None) -> Tensor:
+        try:
+            return self._run(k, batch, seed)
+        except Exception as error:  # the user's code raises what it likes
+            if tells_enough(error):
+                raise
+            raise raised_in_forward(error, num_rows=len(batch.of(k)[0])) from error
+
+    def _run(self, k: int, batch: Batch, seed: int | None) -> Tensor:
         x, codes = batch.of(k)
         module = self._modules[k]
         if seed is None:

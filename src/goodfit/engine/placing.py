@@ -13,8 +13,8 @@ from collections.abc import Iterator, Sequence
 from goodfit.data.split import Split
 from goodfit.engine.candidate import Candidate
 from goodfit.engine.device import Placement, describe, device_named, placed
+from goodfit.engine.failures import is_out_of_memory
 from goodfit.engine.loop import measure_pace
-from goodfit.engine.memory import is_out_of_memory
 from goodfit.nets.mlp import MLP
 
 ARMS_OF_A_TRIAL = 8

@@ -49,6 +49,8 @@ EDITS = {
 """Edits of a given network, with the remedies that need them."""
 SHORT_EDITS = ("activation", "plain_output", "output_scale")
 """Those that are worth looking for where time is short: every look costs an edit."""
+FEWEST_NORMALISED = 4
+"""Rows of a step below which normalising over them leaves little more than signs, and of one row nothing."""
 INPUT_REMEDIES = ("scale-inputs", "input-dropout", "input-noise", "mixup")
 """Remedies that treat inputs as amounts."""
 
@@ -148,6 +150,8 @@ def unsuited_remedies(plan: Plan, split: Split, *, is_short: bool = False) -> di
     reasons = {}
     if not split.can_expand:
         reasons["expand-inputs"] = "there are no numeric columns to expand"
+    if plan.batch_size < FEWEST_NORMALISED:
+        reasons["batch-norm"] = f"rows of a step ({plan.batch_size}) are too few to normalise over"
     if plan.loss.is_own:
         reasons["label-smoothing"] = "the loss is a function of the user's own"
         if not plan.loss.takes_any_scores:

@@ -63,7 +63,8 @@ def sound_remedies(plan: Plan, *, without: Collection[str] = ()) -> tuple[Remedy
     }
     # time may hold two or three of them: a few layers cost less than many, and learn more surely
     built = sizes | starts if _is_deep(plan) else starts | sizes
-    norms = {"sound-norms": (*units, ("batch-norm", 0.0), *rule)}
+    norm = "layer-norm" if "batch-norm" in without else "batch-norm"
+    norms = {"sound-norms": (*units, (norm, 0.0), *rule)}
     wholes: dict[str, Steps] = {"sound-rule": rule, **built, **norms}
     found, plans = [], [plan]
     for code, steps in wholes.items():
