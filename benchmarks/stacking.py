@@ -41,6 +41,7 @@ from goodfit.engine.stack import Stack
 from goodfit.nets.mlp import MLP
 
 NUM_REPEATS = 5
+GROWTH_REPEATS = 3
 MANY_SECONDS = 1e6
 """A deadline that never comes; with one, the engine may measure which way is faster."""
 TWO_WAYS: tuple[Way, ...] = ("batched", "one by one")
@@ -232,7 +233,8 @@ def show_growth(*, threads: int) -> None:
 
     def time_of(case: Case) -> float:
         split = make_split(case)
-        return step_us(lambda: train_stacked(case, split), case) or math.nan
+        times = [step_us(lambda: train_stacked(case, split), case) or math.nan for _ in range(GROWTH_REPEATS)]
+        return statistics.median(times)
 
     warm_up(CASES[0])
     grown = grow(time_of)
@@ -240,7 +242,7 @@ def show_growth(*, threads: int) -> None:
         line = ", ".join(f"{point['size']}: {point['network_ms']:g} ms" for point in points)
         print(f"{word}: {line}; exponent at the end {slope(points):.2f}")
     print(draw(grown))
-    print(write_results("stacking-growth", {"threads": threads, "grown": grown}))
+    print(write_results("stacking-growth", {"threads": threads, "repeats": GROWTH_REPEATS, "grown": grown}))
 
 
 if __name__ == "__main__":

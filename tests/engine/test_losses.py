@@ -163,6 +163,19 @@ class TestLink:
         right_KN = expit(SCORES_KNO[..., 0])
         np.testing.assert_allclose(predicted_KN2, np.stack([1 - right_KN, right_KN], axis=-1), rtol=1e-12)
 
+    def test_outputs_that_are_meant_as_shares_become_shares_in_the_same_order(self):
+        outputs_NO = torch.tensor([[0.2, 0.8], [1.4, 0.7], [-0.5, 0.1], [-2.0, -1.0], [0.0, 0.0]])
+        shares_NO = apply_link(outputs_NO, "shares")
+        rest = 1 / (1 + math.e)
+        wanted = [[0.2, 0.8], [2 / 3, 1 / 3], [0.0, 1.0], [rest, 1 - rest], [0.5, 0.5]]
+        np.testing.assert_allclose(shares_NO.numpy(), wanted, rtol=1e-6)
+        one_N2 = apply_link(torch.tensor([[-0.5], [0.3], [1.2]]), "shares")
+        np.testing.assert_allclose(one_N2.numpy(), [[1, 0], [0.7, 0.3], [0, 1]], rtol=1e-6)
+
+    def test_shares_of_labels_stay_apart(self):
+        outputs_NO = torch.tensor([[-0.5, 0.9, 0.9, 1.5]])
+        assert torch.equal(apply_link(outputs_NO, "shares of labels"), torch.tensor([[0.0, 0.9, 0.9, 1.0]]))
+
 
 class TestExpectedAtStart:
     """The loss of a network that knows nothing, whose scores are all 0, on a large sample."""

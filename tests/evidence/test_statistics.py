@@ -9,7 +9,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from goodfit.evidence.statistics import gap_interval, holm, judge, mean_interval, paired_effect
+from goodfit.evidence.statistics import (
+    gap_interval,
+    holm,
+    judge,
+    mean_interval,
+    paired_effect,
+    smallest_effect,
+)
 from goodfit.evidence.verdict import Interval
 
 
@@ -172,6 +179,23 @@ def test_a_verdict_needs_a_small_p_value_and_takes_its_side_from_the_effect() ->
     assert judge(effect(0.2), 0.06) == "not shown"
     assert judge(effect(0.2), 0.06, alpha=0.1) == "helped"
     assert judge(effect(0.2), float("nan")) == "not shown"
+    assert judge(effect(0.2), 0.01, smallest=0.1) == "helped"
+    for value in (0.1, -0.1, 0.0):
+        assert judge(effect(value), 1e-9, smallest=0.1) == "not shown"
+
+
+@pytest.mark.parametrize(
+    ("control", "smallest"),
+    [
+        pytest.param(0.5, 5e-4, id="half of the rows are wrong"),
+        pytest.param(0.998, 2e-6, id="few are"),
+        pytest.param(-1.65, 1.65e-3, id="worse than the mean"),
+        pytest.param(-2e-4, 2e-7, id="a metric in small units"),
+        pytest.param(1.0, 0.0, id="nothing is wrong"),
+    ],
+)
+def test_a_thousandth_of_an_error_is_nothing(control: float, smallest: float) -> None:
+    assert smallest_effect(control) == pytest.approx(smallest)
 
 
 def nearly_right(

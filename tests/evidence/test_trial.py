@@ -13,6 +13,7 @@ from goodfit.data.sources import load
 from goodfit.data.synthetic import digits_split
 from goodfit.engine.losses import Loss
 from goodfit.engine.plan import Plan
+from goodfit.evidence import trial as trial_module
 from goodfit.evidence.arms import CONTROL, TrainedArm, train_arms
 from goodfit.evidence.statistics import holm, judge, paired_effect
 from goodfit.evidence.trial import try_out
@@ -189,6 +190,29 @@ class TestVerdicts:
         assert verdict.outcome == "not shown"
         assert (verdict.effect.value, verdict.p_value) == (0.0, 1.0)
         assert verdict.control == verdict.treated
+
+    def test_a_difference_in_the_seventh_digit_is_none_however_sure(self, split, control, monkeypatch):
+        def almost_the_same(plans, split, **_):
+            rows = control.members
+            return [
+                dataclasses.replace(
+                    control,
+                    name=name,
+                    plan=plan,
+                    members=tuple(
+                        dataclasses.replace(member, train_scores_N=member.train_scores_N.astype(float) + 1e-7)
+                        for member in rows
+                    ),
+                )
+                for name, plan in plans
+            ]
+
+        monkeypatch.setattr(trial_module, "train_arms", almost_the_same)
+        treatment = treatment_of("lr-down", dose=0.1)
+        (verdict,) = try_out([treatment], control, split, question="training", round=1).verdicts
+        assert verdict.p_adjusted < 0.05
+        assert verdict.effect.value == pytest.approx(1e-7, rel=0.5)
+        assert verdict.outcome == "not shown"
 
     def test_treatments_tried_before_make_the_correction_stronger(self, split, control):
         treatment = treatment_of("lr-down", dose=0.1)

@@ -11,7 +11,14 @@ import pytest
 import torch
 import torch.nn.functional as F  # noqa: N812
 from tests.procedure import own_networks as own
-from tests.procedure.test_own import places_of_pixels, places_of_steps, several_labels, several_numbers, waves
+from tests.procedure.test_own import (
+    places_of_pixels,
+    places_of_steps,
+    several_labels,
+    several_numbers,
+    waves,
+    yes_or_no_as_floats,
+)
 from torch import nn
 
 from goodfit.data.assembly import Wishes
@@ -92,7 +99,26 @@ def assert_same(script, fitted, rows, here, folder, arrays):
         np.testing.assert_allclose(found[name].astype(float), frame[name].astype(float), rtol=1e-5, atol=1e-7)
 
 
+def squares_of_shares(outputs, classes):
+    """Squared error of one-hot targets, which asks for probabilities and takes any numbers."""
+    return F.mse_loss(outputs, F.one_hot(classes.long(), outputs.shape[1]).float())
+
+
+class Twice(nn.Module):
+    """Shares of three classes, twice as large as they should be, and some below zero."""
+
+    def __init__(self):
+        super().__init__()
+        self.last = nn.Linear(6, 3)
+
+    def forward(self, x):
+        return 2 * self.last(x).softmax(1) - 0.3
+
+
 CASES = {
+    "yes or no beyond 0 and 1": (yes_or_no_as_floats, functools.partial(nn.Linear, 6, 1), nn.MSELoss()),
+    "labels beyond 0 and 1": (several_labels, functools.partial(nn.Linear, 6, 4), nn.MSELoss()),
+    "shares beyond 0 and 1": (own.flat, Twice, squares_of_shares),
     "lstm": (waves, own.Recurrent, nn.CrossEntropyLoss()),
     "gru, two units": (waves, functools.partial(own.Recurrent, nn.GRU), "cross-entropy"),
     "resnet": (lambda: own.images(3), own.ResNet, nn.CrossEntropyLoss(weight=torch.tensor([1.0, 3.0]))),

@@ -39,6 +39,7 @@ from goodfit.procedure.trials import Trials
 from goodfit.recipe.on_training import ON_TRAINING
 from goodfit.recipe.order import RECIPE, treatments
 from goodfit.recipe.remedy import Treatment, joined
+from goodfit.recipe.together import sound_remedies
 from goodfit.rules.own import Group, Own
 from goodfit.rules.schedules import Cosine
 
@@ -363,6 +364,21 @@ def test_in_the_first_round_all_are_tried(pace, tried):
     pace(1e-3)
     list(rounds(100, shortening=0.1, in_heats=False)._try_remedies("training"))
     assert len(tried[0]) > 20
+
+
+@pytest.mark.parametrize(("in_heats", "place"), [(False, 1), (True, 2)])
+def test_what_is_put_together_stands_behind_what_was_made_for_the_first_finding(in_heats, place):
+    found = [CATALOGUE[code].finding("planted") for code in ("GF104", "GF108")]
+    offers = rounds(100, shortening=1.0, in_heats=in_heats)._offers
+    groups = [[remedy.code for remedy in group] for group in offers.groups("training", found, PLAN)]
+    # what has one part alone stands among the others
+    assert groups[place] == [whole.code for whole in sound_remedies(PLAN) if len(whole.parts) > 1]
+    assert groups[place - 1] == [code for code in found[0].remedies if code in groups[place - 1]]
+    offered = [code for group in groups for code in group]
+    assert len(offered) == len(set(offered))
+    for question, findings in (("testing", found), ("training", [])):
+        others = offers.groups(question, findings, PLAN)
+        assert not any(remedy.parts for group in others for remedy in group)
 
 
 def test_where_trials_are_dear_the_lecture_s_own_are_tried_before_what_came_after_it(pace, tried):

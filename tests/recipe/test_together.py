@@ -84,16 +84,15 @@ def test_where_a_step_has_too_few_rows_to_normalise_over_units_are_normalised():
 
 def test_in_short_time_wholes_come_first_and_then_what_shares_a_stack_with_the_plan():
     finding = CATALOGUE["GF101"].finding("planted")
-    groups = remedies_for("training", [finding])
-    ordered = in_short_time("training", groups, SICK)
-    wholes = [remedy.code for remedy in sound_remedies(SICK)]
-    assert [remedy.code for remedy in ordered[0]] == wholes
+    groups, wholes = remedies_for("training", [finding]), sound_remedies(SICK)
+    ordered = in_short_time(wholes, groups, SICK)
+    assert ordered[0] == wholes
     assert [remedy.code for remedy in ordered[1]][:2] == ["adam", "rmsprop"]
     for before, after in zip(groups, ordered[1:], strict=True):
         assert sorted(before, key=id) == sorted(after, key=id)
 
 
-def test_there_is_no_whole_for_testing():
+def test_without_wholes_the_groups_alone_are_ordered():
     groups = remedies_for("testing", [])
-    (ordered,) = in_short_time("testing", groups, SICK)
+    (ordered,) = in_short_time((), groups, SICK)
     assert sorted(ordered, key=id) == sorted(groups[0], key=id)

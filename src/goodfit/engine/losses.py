@@ -125,7 +125,7 @@ class Loss:
         if self.kind == "numbers":
             return "identity"
         if self.is_share:
-            return "shares"
+            return "shares of labels" if self.kind == "labels" else "shares"
         if self.kind == "labels":
             return "sigmoids"
         return "sigmoid" if self.kind == "classes" and self.num_outputs == 1 else "softmax"

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from goodfit.engine.weighting import linearised, spread_of
 
-Link = Literal["softmax", "sigmoid", "identity", "sigmoids", "shares"]
+Link = Literal["softmax", "sigmoid", "identity", "sigmoids", "shares", "shares of labels"]
 
 
 def apply_link(scores: Tensor, link: Link) -> Tensor:
@@ -21,16 +21,27 @@ def apply_link(scores: Tensor, link: Link) -> Tensor:
     Example:
         >>> apply_link(torch.tensor([[0.0]]), "sigmoid")
         tensor([[0.5000, 0.5000]])
+        >>> apply_link(torch.tensor([[1.2]]), "shares")
+        tensor([[0., 1.]])
     """
     if link == "softmax":
         # classes before rows, as in goodfit.engine.losses
         return scores.transpose(-1, -2).contiguous().softmax(dim=-2).transpose(-1, -2).contiguous()
     if link == "sigmoids":
         return scores.sigmoid()
+    if link == "shares of labels":
+        return scores.clamp(0, 1)
     if link == "sigmoid" or (link == "shares" and scores.shape[-1] == 1):
-        right = scores.sigmoid() if link == "sigmoid" else scores
+        right = scores.sigmoid() if link == "sigmoid" else scores.clamp(0, 1)
         return torch.cat([1 - right, right], dim=-1)
-    return scores
+    return _as_shares(scores) if link == "shares" else scores
+
+
+def _as_shares(outputs: Tensor) -> Tensor:
+    """Make probabilities of outputs that are meant as such, but may lie beyond 0 and 1; their order stays."""
+    shares = outputs.clamp_min(0)
+    total = shares.sum(dim=-1, keepdim=True)
+    return torch.where(total > 0, shares / total.clamp_min(1e-30), outputs.softmax(dim=-1))
 
 
 def row_scores(predicted: Tensor, y: Tensor, *, kind: str, weight: Tensor | None = None) -> Tensor:

@@ -25,9 +25,12 @@ __all__ = [
     "mean_interval",
     "paired_effect",
     "seed_share",
+    "smallest_effect",
 ]
 
 
+SMALLEST_SHARE = 1e-3
+"""Of an error: a smaller change of it is none."""
 FEWEST_RELATED = 3
 """Seeds from which errors are compared by their ratios; fewer tell nothing of how they spread."""
 
@@ -173,21 +176,34 @@ def holm(p_values: Sequence[float]) -> tuple[float, ...]:
     return tuple(adjusted_M.tolist())
 
 
-def judge(interval: Interval, p_adjusted: float, *, alpha: float = 0.05) -> Outcome:
+def judge(interval: Interval, p_adjusted: float, *, smallest: float = 0.0, alpha: float = 0.05) -> Outcome:
     """Say what a trial has shown.
 
     Args:
         interval: The effect, higher is better.
         p_adjusted: Corrected p-value.
+        smallest: Effect up to which a difference is none, however sure it is.
         alpha: Share of false alarms that is accepted over all treatments of a round.
 
     Example:
         >>> judge(Interval(value=0.2, low=0.1, high=0.3, level=0.95), 0.01)
         'helped'
     """
-    if not p_adjusted <= alpha or interval.value == 0:
+    if not p_adjusted <= alpha or abs(interval.value) <= smallest:
         return "not shown"
     return "helped" if interval.value > 0 else "harmed"
+
+
+def smallest_effect(control: float) -> float:
+    """Tell up to which effect a difference is none: a thousandth of the error, or of a score nearer to zero.
+
+    Two trainings that come to the same standstill may differ in the seventh digit, and on all seeds alike.
+
+    Example:
+        >>> round(smallest_effect(0.98), 7), round(smallest_effect(-1.65), 7)
+        (2e-05, 0.00165)
+    """
+    return SMALLEST_SHARE * min(abs(1 - control), abs(control))
 
 
 def _mean(d_SN: np.ndarray) -> _Estimate:

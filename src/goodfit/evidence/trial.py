@@ -12,7 +12,7 @@ from goodfit.engine.loop import Progress
 from goodfit.engine.workers import Workers
 from goodfit.evidence.arms import Question, TrainedArm, train_arms
 from goodfit.evidence.heats import train_in_heats
-from goodfit.evidence.statistics import holm, judge, paired_effect, seed_share
+from goodfit.evidence.statistics import holm, judge, paired_effect, seed_share, smallest_effect
 from goodfit.evidence.verdict import Interval, Verdict
 from goodfit.recipe.remedy import Treatment
 
@@ -204,7 +204,7 @@ def _judge(
             remedy=treatment.remedy.code,
             sentence=treatment.remedy.say(treatment.dose),
             question=question,
-            outcome=judge(found.effect, p_adjusted),
+            outcome=judge(found.effect, p_adjusted, smallest=smallest_effect(found.control)),
             effect=found.effect,
             p_value=found.p_value,
             p_adjusted=p_adjusted,

@@ -13,7 +13,7 @@ from goodfit.procedure.case import Case
 from goodfit.procedure.lessons import Lessons
 from goodfit.recipe.order import remedies_for, treatments
 from goodfit.recipe.remedy import Remedy, Treatment
-from goodfit.recipe.together import in_short_time
+from goodfit.recipe.together import in_short_time, sound_remedies
 
 LARGER_STEPS: Mapping[Question, str] = {"training": "lr-up", "testing": "larger-steps"}
 
@@ -43,6 +43,9 @@ class Offers:
     ) -> tuple[tuple[Remedy, ...], ...]:
         """Group the remedies: those for what was found, one group a finding, and all others.
 
+        Where something was found, what is put together for training stands behind those for the first
+        finding, the likeliest cause; where there is time for a few trials only, before all.
+
         Where trials are dear, those that need no trainings of their own come first of all, the others for
         testing data stand in one group, and those for training data in two: the lecture's own, and what came
         after it.
@@ -60,8 +63,13 @@ class Offers:
         groups = remedies_for(question, findings, first=(*hurried, *promising))
         if self.case.prescription is not None:
             return (self.case.prescription.remedies(question, without=self.unsuited),)
+        wholes = sound_remedies(plan, without=self.unsuited) if question == "training" else ()
         if self.holds_few:
-            return in_short_time(question, groups, plan, without=self.unsuited)
+            return in_short_time(wholes, groups, plan)
+        several = tuple(whole for whole in wholes if len(whole.parts) > 1)
+        if several and findings:
+            # several faults are not repaired by what was made for one of them, one after the other
+            groups = (groups[0], several, *groups[1:])
         return _for_heats(question, groups) if self.in_heats else groups
 
     def ranks(self, remedies: Sequence[Remedy], plan: Plan) -> tuple[tuple[Treatment, ...], ...]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 from goodfit.evidence.heats import too_dear, worth_of
+from goodfit.evidence.statistics import smallest_effect
 from goodfit.evidence.trial import Trial
 from goodfit.recipe.remedy import Treatment
 
@@ -55,5 +56,7 @@ def ahead_on_leaving(trial: Trial, *, num_seeds: int) -> list[Treatment]:
     return [
         treatment
         for treatment, verdict in zip(trial.treatments, trial.verdicts, strict=True)
-        if treatment.remedy.trains and verdict.num_seeds < num_seeds and verdict.effect.low > 0
+        if treatment.remedy.trains
+        and verdict.num_seeds < num_seeds
+        and verdict.effect.low > smallest_effect(verdict.control)
     ]

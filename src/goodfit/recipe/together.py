@@ -80,17 +80,15 @@ def sound_remedies(plan: Plan, *, without: Collection[str] = ()) -> tuple[Remedy
 
 
 def in_short_time(
-    question: str, groups: Sequence[tuple[Remedy, ...]], plan: Plan, *, without: Collection[str] = ()
+    wholes: tuple[Remedy, ...], groups: Sequence[tuple[Remedy, ...]], plan: Plan
 ) -> tuple[tuple[Remedy, ...], ...]:
     """Order groups of remedies for few trials: wholes first, then what trains beside the plan in one stack.
 
     Args:
-        question: The question that the remedies are for.
+        wholes: What :func:`sound_remedies` has put together.
         groups: Those made for each finding, and last all others.
         plan: The plan to treat.
-        without: Codes of remedies that cannot be applied.
     """
-    wholes = sound_remedies(plan, without=without) if question == "training" else ()
     ordered = (tuple(sorted(group, key=lambda remedy: not _shares_a_stack(remedy, plan))) for group in groups)
     # a group of its own: the fewer are tried at once, the less their p-values are corrected
     return (wholes, *ordered) if wholes else tuple(ordered)
