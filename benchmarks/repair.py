@@ -1,13 +1,13 @@
 """Repair sick networks, beside retraining unchanged, random search and Optuna in the same time.
 
     python benchmarks/repair.py [--quick] [--json] [--trainings 2] [--seeds 3] [--jobs 2] [--again]
-        [--ward FOLDER] [--alone]
+        [--least 1] [--ward FOLDER] [--alone]
 
 A patient is sick if the same plan without the illness scores higher on held-out rows, beyond the chance
 of those rows. It is repaired if the network handed back scores higher than the plan as it is, beyond
 chance, and is not below the healthy plan beyond chance; harmed if it scores lower than the plan as it is.
-Every method has as much time as ``--trainings`` trainings of the plan as it is take in a plain loop, but a
-second at least.
+Every method has as much time as ``--trainings`` trainings of the plan as it is take in a plain loop, but
+``--least`` seconds in any case: 30 is what a person allows who waits for the answer.
 Every patient's row is written as soon as it is there, and a run that was cut short goes on where it
 ended (``--again`` begins anew). Optuna is left out, and said, where it is not installed.
 ``--alone`` leaves the other methods out, for a quarter of the time.
@@ -45,6 +45,7 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="ten patients, about a minute; no record")
     parser.add_argument("--json", action="store_true", help="print nothing but the summary as JSON")
     parser.add_argument("--trainings", type=float, default=2.0, help="time of a method, in trainings")
+    parser.add_argument("--least", type=float, default=1.0, help="seconds of a method in any case")
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--jobs", type=int, default=len(_cores()))
     parser.add_argument("--again", action="store_true", help="forget the rows of an earlier run")
@@ -54,12 +55,14 @@ def main() -> None:
     count_processor_time()  # and one thread, before processes are forked
     ward = _ward(arguments)
     names = methods()[:1] if arguments.alone else methods()
-    name = f"repair-{'ward-' if arguments.ward else ''}{arguments.trainings:g}{'-alone' * arguments.alone}"
+    least = "" if arguments.least == 1 else f"-{arguments.least:g}s"
+    patients_of = "ward-" if arguments.ward else ""
+    name = f"repair-{patients_of}{arguments.trainings:g}{least}{'-alone' * arguments.alone}"
     kept = None if arguments.quick else RESULTS / f"{name}.jsonl"
     if kept is not None and arguments.again:
         kept.unlink(missing_ok=True)
     told = (lambda row: None) if arguments.json else _tell
-    means = {"trainings": arguments.trainings, "names": names}
+    means = {"trainings": arguments.trainings, "least": arguments.least, "names": names}
     rows = treat_all(ward, means, jobs=arguments.jobs, kept=kept, told=told)
     summary = summarise(rows, names)
     if arguments.json:
@@ -67,7 +70,8 @@ def main() -> None:
     else:
         show(rows, summary, names)
     if kept is not None:
-        record = {"trainings": arguments.trainings, "summary": summary, "rows": rows}
+        times = {"trainings": arguments.trainings, "least_seconds": arguments.least}
+        record = {**times, "summary": summary, "rows": rows}
         print(write_results(name, record))
 
 

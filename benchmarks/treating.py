@@ -29,8 +29,6 @@ from goodfit.procedure.journal import Journal
 
 SEEDS_BESIDE = (101, 102, 103)
 """Seeds of the networks that a method's is set beside: their mean score of each row."""
-LEAST_SECONDS = 1.0
-"""What every method has at least: the smallest networks train in a tenth of a second."""
 SEARCHES: dict[str, Callable[..., Found]] = {
     "retraining": retraining,
     "random search": random_search,
@@ -50,19 +48,20 @@ def methods() -> tuple[str, ...]:
     return ("goodfit", *(name for name in SEARCHES if name != "optuna" or has_optuna))
 
 
-def treat(patient: Patient, *, trainings: float, names: Sequence[str]) -> dict[str, Any]:
+def treat(patient: Patient, *, trainings: float, least: float, names: Sequence[str]) -> dict[str, Any]:
     """Treat one patient by some of the methods.
 
     Args:
         patient: The patient.
         trainings: What every method may take, over one training of the plan as it is.
+        least: Seconds that it may take in any case: the smallest networks train in a tenth of a second.
         names: Those of the methods.
     """
     unchanged_N, one_training = beside(patient.plan, patient.split, patient)
     scores = {"unchanged": unchanged_N}
     if patient.healthy is not None:
         scores["healthy"], _ = beside(patient.healthy, patient.healthy_split or patient.split, patient)
-    seconds = max(trainings * one_training, LEAST_SECONDS)
+    seconds = max(trainings * one_training, least)
     told: dict[str, dict[str, Any]] = {}
     for name in names:
         start = time.monotonic()
