@@ -12,6 +12,8 @@ from goodfit.evidence.arms import CONTROL, train_arms
 from goodfit.evidence.statistics import holm, paired_effect, seed_share
 from goodfit.evidence.trial import FIRST_SHARE, MAY_HELP, SEEDS_MATTER, look_again, try_out
 
+SAID = ("effect", "p_value", "p_adjusted", "outcome", "num_seeds")
+
 
 @pytest.fixture(scope="module")
 def first(iris):
@@ -40,6 +42,18 @@ def undecided(first):
     for place in (0, 1, 2):
         trial = with_verdict(trial, place, outcome="not shown", p_adjusted=0.9)
     return with_verdict(trial, 0, effect=effect, p_value=p_value, p_adjusted=0.2)
+
+
+def test_only_those_that_are_named_get_more_seeds(undecided, iris):
+    trial = with_verdict(undecided, 1, **{name: getattr(undecided.verdicts[0], name) for name in SAID})
+    trial = dataclasses.replace(trial, arms=(trial.arms[0], trial.arms[0], *trial.arms[2:]))
+    assert trial.undecided == [0, 1]
+    longer = look_again(trial, iris, places=[1])
+    assert [len(arm.members) for arm in longer.arms[:2]] == [len(SEEDS), 2 * len(SEEDS)]
+    assert longer.verdicts[0] == trial.verdicts[0]
+    # the chance is that of all that were tried, whoever was looked at again
+    verdict = longer.verdicts[1]
+    assert verdict.p_adjusted == pytest.approx(min(1.0, 3 * verdict.p_value / (1 - FIRST_SHARE)))
 
 
 def test_what_more_seeds_may_decide_is_undecided(undecided):

@@ -14,9 +14,11 @@ from goodfit.diagnosis.catalogue import CATALOGUE
 from goodfit.engine.contract import Contract
 from goodfit.evidence.arms import TrainedArm
 from goodfit.evidence.heats import relative_cost
+from goodfit.evidence.trial import FIRST_SHARE
 from goodfit.nets.given import Given
 from goodfit.nets.mlp import MLP
 from goodfit.procedure import course, final, opening
+from goodfit.procedure import trials as trials_module
 from goodfit.procedure.budget import FINAL_SHARE, Budget
 from goodfit.procedure.case import Case
 from goodfit.procedure.costs import (
@@ -629,6 +631,45 @@ def test_where_time_is_short_there_are_few_seeds_and_second_looks_at_wholes_only
     assert rounds(8, shortening=1.0, in_heats=False)._trials.may_look_again(SINGLE)
     assert rounds(7, shortening=1.0, in_heats=False)._trials.may_look_again(WHOLE)
     assert not rounds(7, shortening=1.0, in_heats=False)._trials.may_look_again([*WHOLE, *SINGLE])
+
+
+@pytest.mark.parametrize(
+    ("estimate", "share"),
+    [
+        pytest.param(1.0, FIRST_SHARE, id="there is time for a second look"),
+        pytest.param(69.0, 1.0, id="the trial takes all the time there is"),
+    ],
+)
+def test_a_chance_of_a_false_alarm_is_kept_only_for_a_second_look_that_can_follow(
+    pace, monkeypatch, estimate, share
+):
+    def try_out(chosen, arm, split, *, share, **_):
+        looked.append(share)
+        return SimpleNamespace(arms=(arm,), treatments=tuple(chosen), verdicts=(), undecided=[])
+
+    looked = []
+    pace(0.16)  # the control and a treatment take 4 s, 70 s are left for trials
+    monkeypatch.setattr(trials_module, "try_out", try_out)
+    patient = rounds(100, shortening=1.0, in_heats=False)
+    patient._trials.hold(SINGLE, "training", tried=0, estimate=estimate)
+    assert looked == [share]
+
+
+@pytest.mark.parametrize(("most", "places"), [(3, [0, 1, 2]), (2, [0, 2]), (1, [2]), (0, None)])
+def test_a_second_look_is_given_to_the_likeliest_that_time_allows(monkeypatch, most, places):
+    looked = []
+
+    def look_again(trial, split, *, places, **_):
+        looked.append(places)
+        return SimpleNamespace(control=patient.arm)
+
+    patient = rounds(100, shortening=1.0, in_heats=False)
+    monkeypatch.setattr(trials_module, "look_again", look_again)
+    monkeypatch.setattr(Costs, "can_repeat", lambda costs, those, arm: len(those) <= most)
+    verdicts = [SimpleNamespace(p_value=p_value) for p_value in (0.03, 0.04, 0.02)]
+    trial = SimpleNamespace(undecided=[0, 1, 2], treatments=SINGLE * 3, verdicts=verdicts)
+    patient._trials._look_again(trial, "training", tried=0)
+    assert looked == ([] if places is None else [places])
 
 
 def test_where_time_is_short_the_first_arm_tells_the_price_of_all(monkeypatch):

@@ -130,6 +130,7 @@ def look_again(
     trial: Trial,
     split: Split,
     *,
+    places: Sequence[int] | None = None,
     tried: int = 0,
     deadline: float = math.inf,
     progress: Progress | None = None,
@@ -140,6 +141,7 @@ def look_again(
     Args:
         trial: Judged at :data:`FIRST_SHARE`.
         split: The data.
+        places: Those of the undecided that are looked at; by default all.
         tried: As in :func:`try_out`.
         deadline: As in :func:`goodfit.engine.loop.train`.
         progress: As in :func:`goodfit.engine.loop.train`.
@@ -148,7 +150,7 @@ def look_again(
     Returns:
         The trial with longer arms and new verdicts where it was undecided.
     """
-    places, before = trial.undecided, trial.control
+    places, before = trial.undecided if places is None else places, trial.control
     first = 1 + max(member.candidate.seed for member in before.members)
     plans = [(before.name, before.plan), *((trial.arms[p].name, trial.arms[p].plan) for p in places)]
     control, *longer = (

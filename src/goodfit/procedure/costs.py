@@ -104,8 +104,14 @@ class Costs:
                     estimate += cost
         return [treatment for treatment in wanted if treatment in chosen], estimate
 
-    def can_repeat(self, treatments: Sequence[Treatment], arm: TrainedArm) -> bool:
-        """Whether treatments and their control can be trained on as many seeds again."""
+    def can_repeat(self, treatments: Sequence[Treatment], arm: TrainedArm, *, behind: float = 0.0) -> bool:
+        """Whether treatments and their control can be trained on as many seeds again.
+
+        Args:
+            treatments: The treatments.
+            arm: Their control.
+            behind: Seconds of a trial that comes before, as it was estimated.
+        """
         num_seeds = len(arm.members)
         if (1 + len(treatments)) * num_seeds > self.case.budget.trainings_left(keep=num_seeds):
             return False
@@ -113,7 +119,8 @@ class Costs:
             return True
         plans = [arm.plan, *(treatment.plan for treatment in treatments)]
         seconds = sum(plan.epochs * self.of_epoch(plan, arm) for plan in plans)
-        return seconds <= self._round_share * self.case.budget.left_for_trials()
+        left = self.case.budget.left_for_trials() - self.correction * behind
+        return seconds <= self._round_share * left
 
     def of_epoch(self, plan: Plan, arm: TrainedArm) -> float:
         """Seconds that one epoch of a plan takes on all seeds of an arm."""

@@ -52,6 +52,8 @@ class Trials:
             begun: Arms of an earlier trial of them, which goes on.
         """
         start, before = self.case.budget.spent, {arm.name: len(arm.members) for arm in begun}
+        # a chance of a false alarm that is kept for a second look is lost where none can follow
+        looks_again = self.may_look_again(chosen) and self._can_look_again(chosen, behind=estimate)
         trial = try_out(
             chosen,
             self.arm,
@@ -59,7 +61,7 @@ class Trials:
             question=question,
             round=self.round,
             tried=tried,
-            share=FIRST_SHARE if self.may_look_again(chosen) else 1.0,
+            share=FIRST_SHARE if looks_again else 1.0,
             in_heats=self.costs.in_heats,
             bar=self.bar.score,
             begun=begun,
@@ -72,7 +74,7 @@ class Trials:
             max(0, len(arm.members) - before.get(arm.name, 0)) for t, arm in trained if t.remedy.trains
         )
         self.costs.learn(estimate=estimate, taken=self.case.budget.spent - start)
-        return self._look_again(trial, question, tried=tried)
+        return self._look_again(trial, question, tried=tried) if looks_again else trial
 
     def may_look_again(self, chosen: Sequence[Treatment]) -> bool:
         """Whether a trial may be given more seeds.
@@ -84,22 +86,30 @@ class Trials:
             return all(treatment.remedy.parts for treatment in chosen)
         return not self.costs.in_heats or len(self.arm.members) < self.most_seeds
 
+    def _can_look_again(self, chosen: Sequence[Treatment], *, behind: float) -> bool:
+        """Whether half of the treatments could be given more seeds behind a trial of them all."""
+        to_train = [treatment for treatment in chosen if treatment.remedy.trains]
+        half = to_train[: -(-len(to_train) // 2)]
+        return bool(half) and self.costs.can_repeat(half, self.arm, behind=behind)
+
     def _look_again(self, trial: Trial, question: Question, *, tried: int) -> Trial:
-        """Train more seeds of what is undecided, if a second look is allowed for and can be afforded."""
-        places = trial.undecided if self.may_look_again(trial.treatments) else []
-        again = [trial.treatments[place] for place in places]
-        if not again or not self.costs.can_repeat(again, self.arm):
+        """Train more seeds of what is undecided, the likeliest first, as far as that can be afforded."""
+        places = sorted(trial.undecided, key=lambda place: trial.verdicts[place].p_value)
+        while places and not self.costs.can_repeat([trial.treatments[p] for p in places], self.arm):
+            places.pop()
+        if not places:
             return trial
         num_seeds = len(self.arm.members)
         longer = look_again(
             trial,
             self.case.split,
+            places=sorted(places),
             tried=tried,
             deadline=self.case.budget.trial_deadline,
-            progress=self.case.progress(f"trying {len(again)} remedies on more seeds"),
+            progress=self.case.progress(f"trying {len(places)} remedies on more seeds"),
             workers=self.case.workers,
         )
         more = dataclasses.replace(longer.control, members=longer.control.members[num_seeds:])
         self.case.journal.keep_arm(more, round=self.round, question=question)
-        self.case.budget.used += num_seeds * (1 + len(again))
+        self.case.budget.used += num_seeds * (1 + len(places))
         return longer
