@@ -16,7 +16,7 @@ collect_ignore = [
     for path, package in (
         ("interop/lightning", "lightning"),
         ("interop/transformers", "transformers"),
-        ("engine/triton_kernels", "triton"),
+        ("engine/machine/triton_kernels", "triton"),
     )
     if find_spec(package) is None
 ]

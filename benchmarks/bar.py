@@ -28,9 +28,9 @@ from rich.table import Table
 from searching import scores_by_row
 
 from goodfit.data.split import Split
-from goodfit.engine.construction import sizes_of
+from goodfit.engine.goodness.predicted import row_scores
 from goodfit.engine.plan import Plan
-from goodfit.engine.predicted import row_scores
+from goodfit.engine.ways.construction import sizes_of
 from goodfit.evidence.arms import CONTROL, Question, TrainedArm, train_arms
 from goodfit.evidence.statistics import judge, paired_effect
 from goodfit.evidence.trial import try_out

@@ -30,10 +30,10 @@ from goodfit.diagnosis import before, experiments, rows, testing, training
 from goodfit.diagnosis.calibration import NORMAL_95
 from goodfit.diagnosis.catalogue import CATALOGUE
 from goodfit.diagnosis.finding import Finding
-from goodfit.engine.harness import check_harness
+from goodfit.engine.checks.harness import check_harness
+from goodfit.engine.checks.relations import matrix
 from goodfit.engine.history import Association, History
 from goodfit.engine.plan import Plan
-from goodfit.engine.relations import matrix
 from goodfit.evidence.arms import TrainedArm, beside, train_arms
 from goodfit.procedure import examination
 

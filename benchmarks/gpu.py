@@ -5,7 +5,8 @@
 The plain loop holds its data on the GPU, shuffles there, uses torch's fused Adam, and trains one network
 after the other; it never looks at validation data and never waits for the GPU before its end. Beside it
 stands the same loop with its whole step recorded as a CUDA graph, which few people write. goodfit is charged
-for all that ``goodfit.engine.loop.train`` does. Times are wall time per network and step, the GPU waited for.
+for all that ``goodfit.engine.training.loop.train`` does. Times are wall time per network and step, the GPU
+waited for.
 
 Then the update of every rule beside a copy: bytes that must be moved over the time taken.
 """
@@ -29,12 +30,12 @@ from torch import Tensor, nn
 
 from goodfit.data.split import Split
 from goodfit.engine.candidate import Candidate
-from goodfit.engine.choice import choose
-from goodfit.engine.device import Placement, describe, device_named, placed
-from goodfit.engine.loop import train
-from goodfit.engine.stack import Stack
-from goodfit.engine.tabled import NUMBERS, TabledDescent
-from goodfit.engine.timetable import Timetable
+from goodfit.engine.machine.device import Placement, describe, device_named, placed
+from goodfit.engine.moves.tabled import NUMBERS, TabledDescent
+from goodfit.engine.moves.timetable import Timetable
+from goodfit.engine.training.choice import choose
+from goodfit.engine.training.loop import train
+from goodfit.engine.training.stack import Stack
 from goodfit.nets.cnn import CNN
 from goodfit.nets.mlp import MLP
 from goodfit.procedure.demo import demo

@@ -29,8 +29,8 @@ from structures import CASES, Case, make_split
 from watching import spread, written
 
 from goodfit.data.split import Split
-from goodfit.engine.loop import on_threads, train
-from goodfit.engine.workers import Workers, hired
+from goodfit.engine.training.loop import on_threads, train
+from goodfit.engine.training.workers import Workers, hired
 
 ASKED = 1.7
 LOOK_SECONDS = 2.0

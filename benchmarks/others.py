@@ -20,7 +20,7 @@ from torch.func import functional_call, stack_module_state, vmap
 from torch.utils.data import DataLoader, TensorDataset
 
 from goodfit.data.split import Part, Split
-from goodfit.engine.evaluation import CURVE_ROWS, START_ROWS
+from goodfit.engine.looks.evaluation import CURVE_ROWS, START_ROWS
 from goodfit.nets.mlp import MLP
 
 

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from goodfit.data.sources import load
 from goodfit.data.split import Split
-from goodfit.engine.losses import Loss
+from goodfit.engine.goodness.losses import Loss
 from goodfit.engine.plan import Plan
 from goodfit.nets.given import Given
 from goodfit.nets.mlp import MLP

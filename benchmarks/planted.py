@@ -19,8 +19,8 @@ from goodfit.data.assembly import Wishes
 from goodfit.data.own_rows import load_own
 from goodfit.data.sources import load
 from goodfit.data.split import Split
-from goodfit.engine.contract import Contract
-from goodfit.engine.losses import Loss
+from goodfit.engine.goodness.contract import Contract
+from goodfit.engine.goodness.losses import Loss
 from goodfit.engine.plan import Plan
 from goodfit.nets.given import Given
 from goodfit.nets.mlp import MLP

@@ -17,10 +17,10 @@ from machine import write_results
 from patients import digits, plan
 
 from goodfit.data.split import Split
-from goodfit.engine.cadence import SHARE
 from goodfit.engine.candidate import Candidate
-from goodfit.engine.loop import train
-from goodfit.engine.probes import Probes
+from goodfit.engine.looks.cadence import SHARE
+from goodfit.engine.looks.probes import Probes
+from goodfit.engine.training.loop import train
 
 NETWORKS = {"32-32": (32, 32), "128-128-128": (128,) * 3, "32 x 10": (32,) * 10}
 STACKS = (1, 8)

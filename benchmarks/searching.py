@@ -16,8 +16,8 @@ import torch
 from torch import Tensor, nn
 
 from goodfit.data.split import Rows, Split
-from goodfit.engine.construction import sizes_of
 from goodfit.engine.plan import Plan
+from goodfit.engine.ways.construction import sizes_of
 from goodfit.nets.given import Given
 from goodfit.nets.mlp import MLP
 from goodfit.rules.base import Rule, rule_named

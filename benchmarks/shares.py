@@ -2,8 +2,9 @@
 
     python benchmarks/profile.py [--threads 1] [--only 30-32-32-2 ...]
 
-Shares are of the CPU time of one ``goodfit.engine.loop.train``. The floor is the operations of the products
-over the measured rate of a large product, and the bytes of the update over the measured rate of a copy.
+Shares are of the CPU time of one ``goodfit.engine.training.loop.train``. The floor is the operations of
+the products over the measured rate of a large product, and the bytes of the update over the measured rate of
+a copy.
 """
 
 from __future__ import annotations
@@ -24,12 +25,13 @@ from rich.table import Table
 from structures import CASES, Case, make_split, plan_of
 from torch import Tensor
 
-from goodfit.engine import by_hand, loop, stack
 from goodfit.engine.candidate import Candidate
-from goodfit.engine.descent import Descent
-from goodfit.engine.evaluation import Evaluation
-from goodfit.engine.pool import Pool
-from goodfit.engine.probes import Probes
+from goodfit.engine.looks.evaluation import Evaluation
+from goodfit.engine.looks.probes import Probes
+from goodfit.engine.moves.descent import Descent
+from goodfit.engine.rows.pool import Pool
+from goodfit.engine.training import loop, stack
+from goodfit.engine.ways import by_hand
 from goodfit.nets.mlp import MLP
 
 STAGES: tuple[tuple[str, Any, str], ...] = (

@@ -7,10 +7,10 @@
 The plain loop holds its data as tensors, uses no DataLoader and torch's fused Adam, and trains one network
 after the other; it never looks at validation data. The same loop stands beside it with a look at as many rows
 and as often as goodfit draws a learning curve. goodfit trains the same networks with
-``goodfit.engine.loop.train`` and is charged for all that it does there: building the networks, learning
-curves, looking into the layers, choosing between its ways. All are repeated in turn; times are CPU time per
-network and step. ``--growth`` measures and draws how the cost of one network grows. ``--device cuda`` hands
-over to ``benchmarks/gpu.py``, whose times are wall time.
+``goodfit.engine.training.loop.train`` and is charged for all that it does there: building the networks,
+learning curves, looking into the layers, choosing between its ways. All are repeated in turn; times are CPU
+time per network and step. ``--growth`` measures and draws how the cost of one network grows. With ``--device
+cuda`` it hands over to ``benchmarks/gpu.py``, whose times are wall time.
 """
 
 from __future__ import annotations
@@ -36,8 +36,8 @@ from structures import CASES, Case, make_split, plan_of, shortened
 from goodfit.data.split import Split
 from goodfit.engine.candidate import Candidate
 from goodfit.engine.history import Choice, Way
-from goodfit.engine.loop import train
-from goodfit.engine.stack import Stack
+from goodfit.engine.training.loop import train
+from goodfit.engine.training.stack import Stack
 from goodfit.nets.mlp import MLP
 
 NUM_REPEATS = 5

@@ -12,7 +12,7 @@ from goodfit.data.arrays import pair
 from goodfit.data.assembly import Wishes, assemble
 from goodfit.data.split import Split
 from goodfit.data.splits import Division
-from goodfit.engine.losses import Loss
+from goodfit.engine.goodness.losses import Loss
 from goodfit.engine.plan import Plan
 from goodfit.nets.cnn import CNN
 from goodfit.nets.given import Given

@@ -11,7 +11,7 @@ import pytest
 MEASURED = """
 import numpy as np
 from goodfit.data.sources import load
-from goodfit.engine.workers import hired
+from goodfit.engine.training.workers import hired
 from goodfit.evidence.references import references
 
 def held():

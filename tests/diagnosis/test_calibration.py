@@ -10,7 +10,7 @@ import pytest
 
 from goodfit.diagnosis.calibration import calibration_error, overconfidence, poor_calibration
 from goodfit.engine.history import Confidence, History
-from goodfit.engine.reliability import reliability
+from goodfit.engine.looks.reliability import reliability
 
 Trained = Callable[..., tuple[History, ...]]
 

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from goodfit.data.split import Rows
-from goodfit.engine.losses import Loss
+from goodfit.engine.goodness.losses import Loss
 from goodfit.engine.plan import Plan
 from goodfit.nets.mlp import MLP
 from goodfit.rules.base import rule_named

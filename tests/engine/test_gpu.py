@@ -11,16 +11,19 @@ import torch
 from tests.engine.conftest import make_plan, make_split
 from tests.engine.given_networks import Noisy, normalised
 
-from goodfit.engine import counted, loop, memory, stack, tabled, variation
-from goodfit.engine import steps as steps_module
 from goodfit.engine.candidate import Candidate
-from goodfit.engine.counted import CountedStreams
-from goodfit.engine.device import Placement, placed, placement
-from goodfit.engine.kernels import kernels_on
-from goodfit.engine.loop import measure_pace, train
-from goodfit.engine.losses import Loss
-from goodfit.engine.placing import suitable_device
-from goodfit.engine.stack import Stack
+from goodfit.engine.chance import counted
+from goodfit.engine.chance.counted import CountedStreams
+from goodfit.engine.goodness.losses import Loss
+from goodfit.engine.machine.device import Placement, placed, placement
+from goodfit.engine.machine.kernels import kernels_on
+from goodfit.engine.moves import tabled
+from goodfit.engine.rows import variation
+from goodfit.engine.training import loop, memory, stack
+from goodfit.engine.training import steps as steps_module
+from goodfit.engine.training.loop import measure_pace, train
+from goodfit.engine.training.placing import suitable_device
+from goodfit.engine.training.stack import Stack
 from goodfit.nets.cnn import CNN
 from goodfit.nets.given import Given
 from goodfit.nets.mlp import MLP

@@ -8,7 +8,7 @@ import math
 import pytest
 from tests.engine.conftest import make_plan
 
-from goodfit.engine.losses import Loss
+from goodfit.engine.goodness.losses import Loss
 from goodfit.errors import PlanError
 from goodfit.nets.mlp import MLP
 from goodfit.nets.network import Sizes

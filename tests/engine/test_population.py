@@ -13,10 +13,10 @@ from tests.engine.given_networks import Tied, plain
 from torch import nn
 
 from goodfit.engine.candidate import Candidate
-from goodfit.engine.construction import build_backend
 from goodfit.engine.history import Choice
-from goodfit.engine.loop import train
-from goodfit.engine.stack import Stack
+from goodfit.engine.training.loop import train
+from goodfit.engine.training.stack import Stack
+from goodfit.engine.ways.construction import build_backend
 from goodfit.errors import ModelError, PlanError, ShapeError
 from goodfit.nets.given import Given
 from goodfit.nets.mlp import MLP

@@ -7,7 +7,7 @@ import dataclasses
 import numpy as np
 import pytest
 
-from goodfit.engine.losses import Loss
+from goodfit.engine.goodness.losses import Loss
 from goodfit.engine.plan import Plan
 from goodfit.evidence.arms import beside, has_diverged, train_arms
 from goodfit.evidence.statistics import paired_effect

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from goodfit.data.synthetic import digits_split
-from goodfit.engine.losses import Loss
+from goodfit.engine.goodness.losses import Loss
 from goodfit.engine.plan import Plan
 from goodfit.evidence.arms import CONTROL, train_arms
 from goodfit.evidence.heats import (

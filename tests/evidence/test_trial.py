@@ -11,7 +11,7 @@ from sklearn.datasets import load_iris
 
 from goodfit.data.sources import load
 from goodfit.data.synthetic import digits_split
-from goodfit.engine.losses import Loss
+from goodfit.engine.goodness.losses import Loss
 from goodfit.engine.plan import Plan
 from goodfit.evidence import trial as trial_module
 from goodfit.evidence.arms import CONTROL, TrainedArm, train_arms

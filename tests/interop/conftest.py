@@ -15,7 +15,7 @@ from sklearn.datasets import load_digits
 
 import goodfit
 from goodfit.data.sources import read_new
-from goodfit.engine import harness
+from goodfit.engine.checks import harness
 from goodfit.evidence import bench
 from goodfit.store.folder import save
 

@@ -23,7 +23,7 @@ from torch import nn
 
 from goodfit.data.assembly import Wishes
 from goodfit.data.own_rows import load_own
-from goodfit.engine.construction import sizes_of
+from goodfit.engine.ways.construction import sizes_of
 from goodfit.errors import ModelError
 from goodfit.interop.eject import eject
 from goodfit.interop.export import ExportError, export

@@ -8,7 +8,7 @@ import pytest
 
 from goodfit.data.synthetic import digits_split
 from goodfit.diagnosis.experiments import HALF_THE_ROWS, LARGER_BATCHES, NO_REGULARISATION
-from goodfit.engine.harness import check_harness
+from goodfit.engine.checks.harness import check_harness
 from goodfit.evidence.verdict import Interval
 from goodfit.nets.mlp import MLP
 from goodfit.procedure import examination

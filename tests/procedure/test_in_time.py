@@ -11,7 +11,7 @@ from torch import nn, optim
 
 from goodfit.data.synthetic import digits_split
 from goodfit.diagnosis.catalogue import CATALOGUE
-from goodfit.engine.contract import Contract
+from goodfit.engine.goodness.contract import Contract
 from goodfit.evidence.arms import TrainedArm
 from goodfit.evidence.heats import relative_cost
 from goodfit.evidence.trial import FIRST_SHARE

@@ -16,10 +16,10 @@ from torch import nn
 from goodfit.data.assembly import Wishes
 from goodfit.data.own_rows import load_own
 from goodfit.engine.candidate import Candidate
-from goodfit.engine.choice import choose
 from goodfit.engine.history import Choice
-from goodfit.engine.loop import train
-from goodfit.engine.stack import Stack
+from goodfit.engine.training.choice import choose
+from goodfit.engine.training.loop import train
+from goodfit.engine.training.stack import Stack
 from goodfit.errors import ModelError, PlanError
 from goodfit.procedure.fit import fit
 from goodfit.procedure.start import Wanted, own_plan

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from goodfit.engine.losses import Loss
+from goodfit.engine.goodness.losses import Loss
 from goodfit.engine.plan import Plan
 from goodfit.nets.mlp import MLP
 from goodfit.rules.base import rule_named

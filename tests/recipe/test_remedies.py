@@ -14,8 +14,8 @@ import torch.nn.functional as F  # noqa: N812
 from tests.recipe.conftest import BARE
 from torch import nn
 
-from goodfit.engine.contract import Contract
-from goodfit.engine.losses import Loss
+from goodfit.engine.goodness.contract import Contract
+from goodfit.engine.goodness.losses import Loss
 from goodfit.nets.cnn import CNN
 from goodfit.nets.given import Given
 from goodfit.nets.mlp import MLP

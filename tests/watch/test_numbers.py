@@ -8,15 +8,15 @@ import numpy as np
 import pytest
 import torch
 
-from goodfit.engine import probes
-from goodfit.engine.graph import operations
-from goodfit.watch import layers
-from goodfit.watch.comparison import RIDGES, linear_score, neighbours_score, score, truth_of
-from goodfit.watch.curve import MOST_BINS, CourseOf
-from goodfit.watch.guesses import guess
-from goodfit.watch.networks import inputs_of
+from goodfit.engine.checks.graph import operations
+from goodfit.engine.looks import probes
+from goodfit.watch.judging.standing import is_guessing, least_lead
+from goodfit.watch.notes import layers
+from goodfit.watch.notes.comparison import RIDGES, linear_score, neighbours_score, score, truth_of
+from goodfit.watch.notes.curve import MOST_BINS, CourseOf
+from goodfit.watch.notes.guesses import guess
+from goodfit.watch.notes.networks import inputs_of
 from goodfit.watch.observation import Comparison
-from goodfit.watch.standing import is_guessing, least_lead
 
 
 def test_a_curve_of_any_length_keeps_its_mean_and_stays_short():

@@ -15,8 +15,8 @@ from torch.optim import optimizer as optimizers
 
 import goodfit.watch
 from goodfit.errors import ModelError, PlanError
-from goodfit.watch.collector import Collector
 from goodfit.watch.machine import to_object, to_sarif
+from goodfit.watch.notes.collector import Collector
 from goodfit.watch.runner import run
 from goodfit.watch.session import Session
 

@@ -7,7 +7,7 @@ import math
 from numbers import Real
 from typing import Literal
 
-from goodfit.engine.losses import Loss
+from goodfit.engine.goodness.losses import Loss
 from goodfit.errors import PlanError
 from goodfit.nets.network import Network, Sizes
 from goodfit.rules.base import Rule

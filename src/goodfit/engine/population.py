@@ -54,7 +54,7 @@ def check_stack(candidates: Sequence[Candidate]) -> None:
             raise PlanError(
                 f"{name_of(first)} and {name_of(candidate)} cannot share a stack: "
                 f"{_difference(first.plan, candidate.plan)}",
-                fix="hand both to goodfit.engine.loop.train, which makes a stack of each structure",
+                fix="hand both to goodfit.engine.training.loop.train, which makes a stack of each structure",
             )
 
 

@@ -17,9 +17,9 @@ from torch import Tensor
 from goodfit.data.split import Split
 from goodfit.engine.candidate import Candidate, Trained
 from goodfit.engine.history import History
-from goodfit.engine.loop import Progress, train
 from goodfit.engine.plan import Plan
-from goodfit.engine.workers import Workers
+from goodfit.engine.training.loop import Progress, train
+from goodfit.engine.training.workers import Workers
 
 Question = Literal["training", "testing"]
 CONTROL = "as it is"
@@ -132,9 +132,9 @@ def train_arms(
         plans: (name, plan) of every arm.
         split: The data.
         seeds: Shared by all arms: initial weights, batches and dropout draws are paired.
-        deadline: As in :func:`goodfit.engine.loop.train`.
-        progress: As in :func:`goodfit.engine.loop.train`.
-        workers: As in :func:`goodfit.engine.loop.train`.
+        deadline: As in :func:`goodfit.engine.training.loop.train`.
+        progress: As in :func:`goodfit.engine.training.loop.train`.
+        workers: As in :func:`goodfit.engine.training.loop.train`.
     """
     population = [Candidate(arm=name, seed=seed, plan=plan) for name, plan in plans for seed in seeds]
     trained = train(population, split, deadline=deadline, progress=progress, workers=workers)

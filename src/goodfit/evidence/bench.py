@@ -22,7 +22,7 @@ from goodfit.seeds import derive, numpy_stream
 
 if TYPE_CHECKING:
     from goodfit.data.split import Split
-    from goodfit.engine.losses import Loss
+    from goodfit.engine.goodness.losses import Loss
 
 SCORED_TRAIN_ROWS = 2000
 """Training rows on which a training score is measured; more would cost time and show nothing new."""

@@ -15,9 +15,9 @@ from collections.abc import Sequence
 import numpy as np
 
 from goodfit.data.split import Split
-from goodfit.engine.loop import Progress
 from goodfit.engine.plan import Plan
-from goodfit.engine.workers import Workers
+from goodfit.engine.training.loop import Progress
+from goodfit.engine.training.workers import Workers
 from goodfit.evidence.arms import Question, TrainedArm, train_arms
 from goodfit.evidence.statistics import paired_effect
 
@@ -52,9 +52,9 @@ def train_in_heats(
         question: Decides the rows on which arms are compared.
         bar: Training score that is enough, see :func:`who_goes_on`.
         begun: Arms that left earlier heats; the seeds they have are not trained again.
-        deadline: As in :func:`goodfit.engine.loop.train`.
-        progress: As in :func:`goodfit.engine.loop.train`.
-        workers: As in :func:`goodfit.engine.loop.train`.
+        deadline: As in :func:`goodfit.engine.training.loop.train`.
+        progress: As in :func:`goodfit.engine.training.loop.train`.
+        workers: As in :func:`goodfit.engine.training.loop.train`.
 
     Returns:
         The arms in the order given: one or two members for those that left, one a seed for the others.

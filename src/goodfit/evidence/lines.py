@@ -79,7 +79,7 @@ def _drawn_by_weight(rows: Rows, *, start: float) -> np.ndarray:
     """Places of as many rows as there are, each as often as it weighs."""
     import torch
 
-    from goodfit.engine.weighting import drawn_by_weight
+    from goodfit.engine.goodness.weighting import drawn_by_weight
 
     assert rows.weight_N is not None
     places_N: np.ndarray = drawn_by_weight(rows.weight_N[None], torch.tensor([start]))[0].numpy()

@@ -21,7 +21,7 @@ from goodfit.evidence.scored import scores_of
 
 if TYPE_CHECKING:
     from goodfit.data.split import Rows, Split
-    from goodfit.engine.losses import Loss
+    from goodfit.engine.goodness.losses import Loss
 
 USUAL_SECONDS = 15.0
 """What all references may cost, by nominal prices, where no time was set."""
@@ -113,7 +113,7 @@ def references(
         >>> [reference.record.name for reference in references(split)]
         ['majority', 'linear', 'k nearest neighbours', 'gradient boosting']
     """
-    from goodfit.engine.memory import give_back  # which needs torch, as a saved run does not
+    from goodfit.engine.training.memory import give_back  # which needs torch, as a saved run does not
 
     is_hurried = seconds is not None and not measured
     bench = Bench.of(split, loss, is_hurried=is_hurried)

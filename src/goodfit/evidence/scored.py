@@ -14,7 +14,7 @@ from goodfit.seeds import derive
 
 if TYPE_CHECKING:
     from goodfit.data.split import Split
-    from goodfit.engine.losses import Loss
+    from goodfit.engine.goodness.losses import Loss
 
 
 def places_of(split: Split, loss: Loss | None) -> Places | None:
@@ -68,7 +68,7 @@ def _weighted_scores(
 ) -> np.ndarray:
     import torch
 
-    from goodfit.engine.predicted import row_scores
+    from goodfit.engine.goodness.predicted import row_scores
 
     truth_N, found_N = torch.from_numpy(y_N), torch.from_numpy(np.asarray(predicted_N, dtype=y_N.dtype))
     outputs_NO = found_N.unsqueeze(1)

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from goodfit.data.split import Split
-from goodfit.engine.loop import Progress
-from goodfit.engine.workers import Workers
+from goodfit.engine.training.loop import Progress
+from goodfit.engine.training.workers import Workers
 from goodfit.evidence.arms import Question, TrainedArm, train_arms
 from goodfit.evidence.heats import train_in_heats
 from goodfit.evidence.statistics import holm, judge, paired_effect, seed_share, smallest_effect
@@ -103,9 +103,9 @@ def try_out(
             :func:`goodfit.evidence.heats.train_in_heats`. Those are never judged to help or to harm.
         bar: Training score that is enough, for heats.
         begun: Arms of an earlier trial in heats on this control; what they trained is not trained again.
-        deadline: As in :func:`goodfit.engine.loop.train`.
-        progress: As in :func:`goodfit.engine.loop.train`.
-        workers: As in :func:`goodfit.engine.loop.train`.
+        deadline: As in :func:`goodfit.engine.training.loop.train`.
+        progress: As in :func:`goodfit.engine.training.loop.train`.
+        workers: As in :func:`goodfit.engine.training.loop.train`.
     """
     plans = [(t.name, t.plan) for t in treatments if t.remedy.trains]
     means: dict[str, Any] = {"deadline": deadline, "progress": progress, "workers": workers}
@@ -143,9 +143,9 @@ def look_again(
         split: The data.
         places: Those of the undecided that are looked at; by default all.
         tried: As in :func:`try_out`.
-        deadline: As in :func:`goodfit.engine.loop.train`.
-        progress: As in :func:`goodfit.engine.loop.train`.
-        workers: As in :func:`goodfit.engine.loop.train`.
+        deadline: As in :func:`goodfit.engine.training.loop.train`.
+        progress: As in :func:`goodfit.engine.training.loop.train`.
+        workers: As in :func:`goodfit.engine.training.loop.train`.
 
     Returns:
         The trial with longer arms and new verdicts where it was undecided.

@@ -13,11 +13,15 @@ import jinja2
 import torch
 
 from goodfit.errors import ModelError, PlanError, RunFolderError
-from goodfit.interop import script_data, script_loss, script_network, script_optimizer, script_rows
-from goodfit.interop.excerpt import defined
 from goodfit.interop.opened import opened
-from goodfit.interop.prescribed import Training, training_of
-from goodfit.interop.rehearsal import refuse_difference
+from goodfit.interop.script import data as script_data
+from goodfit.interop.script import loss as script_loss
+from goodfit.interop.script import network as script_network
+from goodfit.interop.script import optimizer as script_optimizer
+from goodfit.interop.script import rows as script_rows
+from goodfit.interop.script.excerpt import defined
+from goodfit.interop.script.prescribed import Training, training_of
+from goodfit.interop.script.rehearsal import refuse_difference
 from goodfit.procedure.fitted import RANGE_MARGIN, Fitted, Predictor
 from goodfit.procedure.run import Run
 from goodfit.store.staging import write_whole

@@ -18,8 +18,8 @@ from sklearn.utils.validation import check_is_fitted
 from torch import Tensor, nn
 
 from goodfit.data.task import TaskKind
-from goodfit.engine.device import device_named
-from goodfit.engine.predicted import apply_link
+from goodfit.engine.goodness.predicted import apply_link
+from goodfit.engine.machine.device import device_named
 from goodfit.errors import PlanError
 from goodfit.interop.canonical import Weighted, canonical
 from goodfit.interop.few_rows import are_too_few, fit_as_it_is

@@ -15,11 +15,11 @@ import torch
 from torch import Tensor, nn
 
 from goodfit.data.numbers import LIMIT
-from goodfit.engine.predicted import apply_link
+from goodfit.engine.goodness.predicted import apply_link
 from goodfit.errors import ModelError, PlanError
 from goodfit.interop.opened import opened
-from goodfit.interop.rehearsal import made_up
-from goodfit.interop.script_rows import form_of, identifier, is_clipped, scales, used_entries
+from goodfit.interop.script.rehearsal import made_up
+from goodfit.interop.script.rows import form_of, identifier, is_clipped, scales, used_entries
 from goodfit.nets.adapter import call
 from goodfit.procedure.fitted import RANGE_MARGIN, Fitted, Predictor
 

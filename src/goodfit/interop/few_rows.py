@@ -11,7 +11,7 @@ from goodfit.data.split import Split
 from goodfit.data.task import TaskKind, define
 from goodfit.data.weights import relative
 from goodfit.engine.candidate import Candidate
-from goodfit.engine.loop import train
+from goodfit.engine.training.loop import train
 from goodfit.evidence.arms import CONTROL
 from goodfit.procedure.fitted import Predictor, predictor_of
 from goodfit.procedure.opening import NUM_SEEDS

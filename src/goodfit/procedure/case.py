@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Callable
 
 from goodfit.data.split import Split
-from goodfit.engine.workers import Workers
+from goodfit.engine.training.workers import Workers
 from goodfit.procedure.budget import Budget
 from goodfit.procedure.journal import Journal
 from goodfit.recipe.prescription import Prescription

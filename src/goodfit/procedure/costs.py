@@ -7,9 +7,9 @@ import math
 from collections.abc import Sequence
 
 from goodfit.engine.candidate import Candidate
-from goodfit.engine.construction import chain_in, num_parameters
-from goodfit.engine.loop import measure_pace
 from goodfit.engine.plan import Plan
+from goodfit.engine.training.loop import measure_pace
+from goodfit.engine.ways.construction import chain_in, num_parameters
 from goodfit.evidence.arms import CONTROL, TrainedArm
 from goodfit.evidence.heats import relative_cost
 from goodfit.nets.given import Given

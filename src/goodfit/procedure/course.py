@@ -7,16 +7,16 @@ import os
 
 from goodfit.diagnosis import before
 from goodfit.engine.candidate import Candidate
-from goodfit.engine.choice import hurried
-from goodfit.engine.construction import forget_networks, sizes_of
-from goodfit.engine.device import Placement, describe
-from goodfit.engine.harness import check_harness
-from goodfit.engine.loop import fills_the_machine
-from goodfit.engine.placing import suitable_device
+from goodfit.engine.checks.harness import check_harness
+from goodfit.engine.machine.device import Placement, describe
 from goodfit.engine.plan import Plan
-from goodfit.engine.precision import at_faster_precision
-from goodfit.engine.threads import suitable_threads
-from goodfit.engine.workers import hired
+from goodfit.engine.training.choice import hurried
+from goodfit.engine.training.loop import fills_the_machine
+from goodfit.engine.training.placing import suitable_device
+from goodfit.engine.training.precision import at_faster_precision
+from goodfit.engine.training.threads import suitable_threads
+from goodfit.engine.training.workers import hired
+from goodfit.engine.ways.construction import forget_networks, sizes_of
 from goodfit.evidence.arms import CONTROL
 from goodfit.nets.mlp import MLP
 from goodfit.procedure.case import Case

@@ -13,8 +13,8 @@ from goodfit.diagnosis import experiments, rows, unchecked
 from goodfit.diagnosis.experiments import HALF_THE_ROWS, LARGER_BATCHES, NO_REGULARISATION
 from goodfit.engine.candidate import Candidate
 from goodfit.engine.history import Harness, History
-from goodfit.engine.loop import measure_pace
 from goodfit.engine.plan import Plan
+from goodfit.engine.training.loop import measure_pace
 from goodfit.evidence.arms import CONTROL, Question, TrainedArm, beside, train_arms
 from goodfit.procedure.case import Case
 from goodfit.procedure.lengths import with_epochs

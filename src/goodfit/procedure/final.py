@@ -12,8 +12,8 @@ import numpy as np
 
 from goodfit.data.splits import num_folds
 from goodfit.engine.candidate import Candidate, Trained
-from goodfit.engine.loop import measure_pace, train
 from goodfit.engine.plan import Plan
+from goodfit.engine.training.loop import measure_pace, train
 from goodfit.evidence.arms import TrainedArm
 from goodfit.evidence.statistics import mean_interval
 from goodfit.procedure.case import Case

@@ -14,7 +14,7 @@ from goodfit.data.assembly import Wishes
 from goodfit.data.loaders import is_loader, rows_of_batch
 from goodfit.data.own_rows import load_own, paired, refuse_same, refuse_same_parts
 from goodfit.data.sources import load, refuse_weights
-from goodfit.engine.device import device_named
+from goodfit.engine.machine.device import device_named
 from goodfit.nets.network import Network
 from goodfit.procedure.budget import Budget
 from goodfit.procedure.case import Case

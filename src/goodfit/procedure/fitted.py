@@ -16,9 +16,9 @@ from goodfit.data.preparation import Preparation
 from goodfit.data.split import Split
 from goodfit.data.task import Task
 from goodfit.engine.candidate import Trained
-from goodfit.engine.construction import sizes_of
+from goodfit.engine.goodness.predicted import Link, apply_link
 from goodfit.engine.plan import Plan
-from goodfit.engine.predicted import Link, apply_link
+from goodfit.engine.ways.construction import sizes_of
 from goodfit.nets.given import Given
 from goodfit.nets.network import Network, Sizes
 from goodfit.procedure.loss_source import LossSource, loss_source

@@ -13,7 +13,7 @@ from typing import Any
 import torch.nn.functional as F  # noqa: N812  (the name everybody knows)
 from torch import Tensor, nn
 
-from goodfit.engine.losses import Loss
+from goodfit.engine.goodness.losses import Loss
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -9,10 +9,10 @@ import math
 
 from goodfit.data.split import Split
 from goodfit.engine.candidate import Candidate
-from goodfit.engine.construction import sizes_of
-from goodfit.engine.loop import measure_pace
-from goodfit.engine.losses import Loss
+from goodfit.engine.goodness.losses import Loss
 from goodfit.engine.plan import Plan
+from goodfit.engine.training.loop import measure_pace
+from goodfit.engine.ways.construction import sizes_of
 from goodfit.errors import BudgetError
 from goodfit.evidence.arms import CONTROL, TrainedArm, train_arms
 from goodfit.evidence.references import FittedReference, references

@@ -12,12 +12,12 @@ import torch.nn.functional as F  # noqa: N812  (the name everybody knows)
 from torch import nn
 
 from goodfit.data.split import Split
-from goodfit.engine.construction import sizes_of
-from goodfit.engine.contract import IGNORED, Contract, refuse_arguments
-from goodfit.engine.graph import operations
-from goodfit.engine.losses import Loss
+from goodfit.engine.checks.graph import operations
+from goodfit.engine.goodness.contract import IGNORED, Contract, refuse_arguments
+from goodfit.engine.goodness.losses import Loss
+from goodfit.engine.goodness.scoring import scoring_of
 from goodfit.engine.plan import Plan
-from goodfit.engine.scoring import scoring_of
+from goodfit.engine.ways.construction import sizes_of
 from goodfit.errors import ModelError, PlanError
 from goodfit.nets.given import Given
 from goodfit.rules.from_torch import rule_of

@@ -13,7 +13,7 @@ import torch
 from sklearn import metrics
 
 from goodfit.data.split import Rows, Split
-from goodfit.engine.losses import Loss
+from goodfit.engine.goodness.losses import Loss
 from goodfit.evidence.bootstrap import bootstrap_interval
 from goodfit.evidence.references import FittedReference
 from goodfit.procedure.fitted import Predictor

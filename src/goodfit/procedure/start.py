@@ -9,7 +9,7 @@ from typing import Any
 from torch import nn
 
 from goodfit.data.split import Split
-from goodfit.engine.losses import Loss
+from goodfit.engine.goodness.losses import Loss
 from goodfit.engine.plan import Plan
 from goodfit.errors import PlanError
 from goodfit.nets.cnn import CNN

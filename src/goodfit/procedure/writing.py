@@ -10,8 +10,8 @@ import platform
 import torch
 
 from goodfit.data.split import Split
-from goodfit.engine.device import describe, placement
 from goodfit.engine.history import Harness
+from goodfit.engine.machine.device import describe, placement
 from goodfit.procedure.case import Case
 from goodfit.procedure.run import DataSummary, Reference, Run, TestResult
 

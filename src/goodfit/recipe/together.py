@@ -37,7 +37,7 @@ def sound_remedies(plan: Plan, *, without: Collection[str] = ()) -> tuple[Remedy
         Remedies, most of several parts; no two lead to the same plan.
 
     Example:
-        >>> from goodfit.engine.losses import Loss
+        >>> from goodfit.engine.goodness.losses import Loss
         >>> from goodfit.rules.base import rule_named
         >>> sick = Plan(
         ...     network=MLP(widths=(64,), activation="sigmoid"),

@@ -21,8 +21,8 @@ from torch.compiler import is_compiling
 from torch.nn.modules.module import register_module_forward_hook, register_module_forward_pre_hook
 from torch.optim.optimizer import Optimizer, register_optimizer_step_post_hook
 
-from goodfit.watch.cadence import Cadence
-from goodfit.watch.collector import Collector
+from goodfit.watch.notes.cadence import Cadence
+from goodfit.watch.notes.collector import Collector
 from goodfit.watch.toll import toll_of, toll_of_call
 from goodfit.watch.wrapping import LOSSES, SCHEDULERS, SWITCHES, is_transformed, site_of, wrap
 

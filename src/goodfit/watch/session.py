@@ -13,9 +13,9 @@ import torch
 
 from goodfit.diagnosis.finding import Finding
 from goodfit.errors import ModelError
-from goodfit.watch.collector import Collector
 from goodfit.watch.hooks import Hooks
-from goodfit.watch.judge import judge, not_checked
+from goodfit.watch.judging.judge import judge, not_checked
+from goodfit.watch.notes.collector import Collector
 from goodfit.watch.sighting import Sighting
 from goodfit.watch.telling import closing, say, tell
 

@@ -1,0 +1,301 @@
+"""Candidates of one structure, trained step by step together.
+
+Letters: K candidates, M of them that stay, N rows, B rows of a batch, O outputs, P parameters.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+
+import torch
+from torch import Tensor
+
+from goodfit.data.split import Split
+from goodfit.engine.candidate import Candidate, Trained
+from goodfit.engine.chance.counted import streams_on
+from goodfit.engine.history import Choice, Ending, History, curve
+from goodfit.engine.looks.cadence import probed_epochs
+from goodfit.engine.looks.curves import Curves
+from goodfit.engine.looks.evaluation import CURVE_ROWS, START_ROWS, Evaluation, Measured
+from goodfit.engine.looks.probes import PROBE_ROWS, Probes
+from goodfit.engine.looks.reliability import reliability
+from goodfit.engine.machine.device import placement
+from goodfit.engine.machine.garbage import uncollected
+from goodfit.engine.moves.descent import Descent
+from goodfit.engine.moves.keeping import Kept
+from goodfit.engine.moves.settling import needs_settling, pieces, settle
+from goodfit.engine.moves.tabled import TabledDescent
+from goodfit.engine.population import check_stack
+from goodfit.engine.rows.pool import Pool
+from goodfit.engine.rows.variation import Variation
+from goodfit.engine.training.steps import Parts, Rates, is_recorded, steps_of
+from goodfit.engine.ways.construction import build_backend, sizes_of
+
+MEASURED_EPOCHS = 50
+"""Points of a learning curve; a longer training is measured every few epochs."""
+
+
+class Stack:
+    """A population of one structure, and everything that changes while it trains.
+
+    Args:
+        candidates: At least one; equal rules next to each other.
+        split: The data.
+        choice: How they are computed (see :mod:`goodfit.engine.training.choice`).
+
+    Raises:
+        PlanError: There is no candidate, or two are of different structures.
+    """
+
+    _seen: Measured
+
+    def __init__(self, candidates: Sequence[Candidate], split: Split, choice: Choice) -> None:
+        check_stack(candidates)
+        self._candidates, self._split, self._choice = list(candidates), split, choice
+        self._plan = candidates[0].plan
+        self._members = list(range(len(candidates)))
+        device = torch.device(placement().device)
+        self._pool = Pool(split, candidates, device=device)
+        self._backend = build_backend(candidates, split, way=choice.way, device=device)
+        num_rows = self._pool.learn_KN.shape[1]
+        self._batch_size = min(self._plan.batch_size, num_rows)
+        self._steps_per_epoch = num_rows // self._batch_size
+        plans = [candidate.plan for candidate in candidates]
+        seeds = [candidate.seed for candidate in candidates]
+        self._streams = {
+            purpose: streams_on(device, split.seed, purpose, seeds=seeds)
+            for purpose in ("batches", "hidden dropout", "input dropout")
+        }
+        dtype, total_steps = self._backend.flat_KP.dtype, self._steps_per_epoch * self._plan.epochs
+        self._variation = Variation(
+            plans, split.seed, seeds=seeds, kind=self._plan.loss.kind, dtype=dtype, device=device
+        )
+        self._descent = (TabledDescent if is_recorded(self._backend, plans) else Descent)(
+            plans, self._backend.flat_KP, layout=self._backend.layout, total_steps=total_steps
+        )
+        self._evaluation = Evaluation(self._pool, self._backend, self._plan.loss)
+        self._probes = Probes(self._backend, *self._evaluation.probe_rows(PROBE_ROWS), loss=self._plan.loss)
+        self._probed_epochs = probed_epochs(
+            epochs=self._plan.epochs,
+            every=max(1, round(self._plan.epochs / MEASURED_EPOCHS)),
+            steps_per_epoch=self._steps_per_epoch,
+            batch_size=self._batch_size,
+            probe_rows=PROBE_ROWS,
+        )
+        self._curves = Curves(len(candidates))
+        self._kept = Kept(candidates, self._backend, total_steps=total_steps)
+        self._steps = steps_of(
+            Parts(
+                pool=self._pool,
+                variation=self._variation,
+                backend=self._backend,
+                descent=self._descent,
+                averaged=self._kept.averaged,
+                loss=self._plan.loss,
+                batch_size=self._batch_size,
+            )
+        )
+        self._trained: dict[int, Trained] = {}
+        self._change_KP: Tensor | None = None
+        self._seconds = 0.0
+        self._read_rates()
+
+    def run(self, *, deadline: float, progress: Callable[[float], None]) -> list[Trained]:
+        """Train until every candidate has left, or the epochs or the time are used up.
+
+        Args:
+            deadline: Value of :func:`time.monotonic` after which no step is taken.
+            progress: Told the share that is done.
+
+        Returns:
+            What became of each candidate, in the order given.
+        """
+        self._measure(0)
+        epochs, in_time = self._plan.epochs, True
+        every = max(1, round(epochs / MEASURED_EPOCHS))
+        for epoch in range(1, epochs + 1):
+            in_time = self._epoch(deadline)
+            if epoch % every == 0 or epoch == epochs or not in_time:
+                self._measure(epoch)
+                self._let_go()
+            progress(epoch / epochs)
+            if not self._members or not in_time:
+                break
+        if self._members:
+            self._finish(range(len(self._members)), "finished" if in_time else "out of time")
+        return [self._trained[k] for k in range(len(self._candidates))]
+
+    def rehearse(self) -> float:
+        """Take a step and tell its seconds; the stack is spent afterwards."""
+        self._steps.begin(self._rows_of_epoch())
+        self._steps.wait()
+        start = time.monotonic()
+        self._steps.take(0)
+        self._steps.wait()
+        return time.monotonic() - start
+
+    def pace(self, *, seconds: float) -> float:
+        """Measure the seconds of one epoch with its share of evaluation; the stack is spent afterwards."""
+        self._steps.begin(self._rows_of_epoch())
+        for _ in range(self._steps.warm_steps):
+            self._steps.take(0)
+        self._steps.wait()
+        start, taken = time.monotonic(), 0
+        while time.monotonic() - start < seconds and taken < max(3, self._steps_per_epoch):
+            self._steps.take(taken % self._steps_per_epoch)
+            taken += 1
+        self._steps.wait()
+        per_step = (time.monotonic() - start) / taken
+        for _ in range(self._steps.warm_steps):
+            start = time.monotonic()
+            self._evaluation.measure()
+            self._steps.wait()
+        every = max(1, round(self._plan.epochs / MEASURED_EPOCHS))
+        return per_step * self._steps_per_epoch + (time.monotonic() - start) / every
+
+    def _epoch(self, deadline: float) -> bool:
+        start = now = time.monotonic()
+        self._steps.begin(self._rows_of_epoch())
+        for step in range(self._steps_per_epoch):
+            is_last = step == self._steps_per_epoch - 1
+            before_KP = self._backend.flat_KP.detach().clone() if is_last else None
+            self._steps.take(step)
+            if before_KP is not None:
+                self._change_KP = self._backend.flat_KP.detach() - before_KP
+            now = time.monotonic()
+            if now > deadline:
+                break
+        self._steps.wait()
+        now = time.monotonic()
+        self._seconds += (now - start) / len(self._members)
+        return now <= deadline
+
+    def _rows_of_epoch(self) -> Tensor:
+        order_KN = self._streams["batches"].permutations(self._pool.learn_KN.shape[1])
+        if self._pool.weight_N is None:
+            return self._pool.rows_of_epoch(order_KN)
+        return self._pool.rows_of_epoch(order_KN, self._streams["batches"].uniform(()))
+
+    def _measure(self, epoch: int) -> None:
+        with self._showing(None if self._kept.averaged is None else self._kept.averaged.flat_KP):
+            # the start is handed over by nobody, unless by one who waits for a better point and finds none
+            is_start = epoch == 0 and not self._kept.looks_back
+            self._seen = self._evaluation.measure(START_ROWS if is_start else CURVE_ROWS)
+            improved_K = self._curves.add(epoch, self._seen, self._members)
+            self._kept.remember(improved_K, self._seen)
+        if epoch in self._probed_epochs:
+            self._probes.probe(epoch, change_KP=self._change_KP, members=self._members)
+
+    @contextlib.contextmanager
+    def _showing(self, flat_KP: Tensor | None, buffers: Mapping[str, Tensor] | None = None) -> Iterator[None]:
+        """Put other weights into the stack for a while, with the buffers that belong to them."""
+        if flat_KP is None:
+            yield
+            return
+        moving_KP, moving = self._backend.flat_KP.detach().clone(), self._backend.copied_buffers()
+        self._backend.put(flat_KP, buffers or {})
+        yield
+        self._backend.put(moving_KP, moving)
+
+    def _let_go(self) -> None:
+        """Take diverged and early-stopped candidates out, so that their cost really goes."""
+        diverged, stopped = [], []
+        for place, k in enumerate(self._members):
+            wait = self._candidates[k].plan.patience
+            if self._curves.has_diverged(k):
+                diverged.append(place)
+            elif wait is not None and self._curves.epochs_waited(k) >= wait:
+                stopped.append(place)
+        self._finish(diverged, "diverged")
+        self._finish(stopped, "stopped early")
+        gone = {*diverged, *stopped}
+        if gone:
+            self._keep([place for place in range(len(self._members)) if place not in gone])
+
+    def _keep(self, places: list[int]) -> None:
+        self._members = [self._members[place] for place in places]
+        if not places:
+            return
+        index_M = torch.tensor(places)
+        for part in (self._backend, self._pool, self._descent, self._probes, self._kept):
+            part.keep(index_M)
+        for streams in self._streams.values():
+            streams.keep(places)
+        self._variation.keep(places)
+        self._change_KP = None if self._change_KP is None else self._change_KP[index_M]
+        self._seen = self._seen.of(index_M)
+        self._read_rates()
+
+    def _finish(self, places: Sequence[int], ending: Ending) -> None:
+        if not places:
+            return
+        members = [self._candidates[k] for k in self._members]
+        handed_over = self._kept.handed_over(members, self._seen)
+        with self._showing(handed_over.flat_KP, handed_over.buffers), uncollected():
+            seen = self._settled() or handed_over.seen
+            final = self._evaluation.final(seen, torch.tensor(places))
+            for row, place in enumerate(places):
+                k = self._members[place]
+                history = self._history(k, ending)
+                # a network that learnt by weight is sure of rows as they weigh, not as they come
+                if history.metric == "accuracy" and self._pool.weight_N is None:
+                    groups = reliability(final.predicted_MNO[row], final.validation_scores_MN[row])
+                    history = dataclasses.replace(history, reliability=groups)
+                self._trained[k] = Trained(
+                    candidate=self._candidates[k],
+                    history=history,
+                    weights=self._backend.weights(place),
+                    predicted_NO=final.predicted_MNO[row],
+                    predicted_train_NO=final.predicted_train_MNO[row],
+                    train_y_N=final.train_y_MN[row],
+                    train_weight_N=None if final.train_weight_MN is None else final.train_weight_MN[row],
+                    train_scores_N=final.train_scores_MN[row],
+                    validation_scores_N=final.validation_scores_MN[row],
+                )
+
+    def _settled(self) -> Measured | None:
+        """Settle the statistics of who hands over now; ``None`` if nobody needs that."""
+        needs_K = torch.tensor([needs_settling(self._candidates[k].plan) for k in self._members])
+        if not needs_K.any():
+            return None
+        pieces_KN = pieces(self._pool.judged_KN())
+        batches = (self._evaluation.batch(rows_KN) for rows_KN in pieces_KN)
+        settle(self._backend, batches, needs_K=needs_K, streams=self._streams["hidden dropout"])
+        return self._evaluation.measure()
+
+    def _history(self, k: int, ending: Ending) -> History:
+        candidate, plan = self._candidates[k], self._candidates[k].plan
+        epochs, curves, best_epoch = self._curves.of(k)
+        probed_epochs, layers = self._probes.of(k)
+        train_loss, train_score, validation_loss, validation_score = map(curve, curves)
+        return History(
+            arm=candidate.arm,
+            seed=candidate.seed,
+            structure=plan.network.describe(sizes_of(plan, self._split)),
+            rule=plan.rule.label,
+            lr=plan.rule.lr,
+            metric=plan.loss.metric,
+            num_parameters=self._backend.layout.num_parameters,
+            num_rows=self._pool.learn_KN.shape[1],
+            num_validation_rows=self._pool.watch_KN.shape[1],
+            batch_size=self._batch_size,
+            steps_per_epoch=self._steps_per_epoch,
+            epochs=epochs,
+            train_loss=train_loss,
+            train_score=train_score,
+            validation_loss=validation_loss,
+            validation_score=validation_score,
+            probed_epochs=probed_epochs,
+            layers=layers,
+            best_epoch=best_epoch,
+            ending=ending,
+            seconds=self._seconds,
+            choice=self._choice,
+        )
+
+    def _read_rates(self) -> None:
+        plans = [self._candidates[k].plan for k in self._members]
+        self._steps.read(Rates.of(plans, self._streams, self._backend.flat_KP))
