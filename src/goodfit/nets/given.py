@@ -15,12 +15,13 @@ from torch.nn.parameter import is_lazy
 from goodfit.errors import ModelError
 from goodfit.forms import Form
 from goodfit.nets import reshaping, surgery
-from goodfit.nets.adapter import Adapter, CodesAsInputs, refuse_devices, scores_in
+from goodfit.nets.adapter import Adapter, CodesAsInputs, scores_in
 from goodfit.nets.calls import as_modules
 from goodfit.nets.factory import load
 from goodfit.nets.initialisation import Initialisation
-from goodfit.nets.making import arguments_for, check_apart, check_output, run_once, tried
+from goodfit.nets.making import check_apart, check_output, made_by, run_once, tried
 from goodfit.nets.network import Network, Sizes, trial_batch
+from goodfit.nets.prototype import Prototype, prototype_of, surgery_on
 
 
 @final
@@ -163,14 +164,19 @@ class Given(Network):
         return module
 
     def _edited(self, sizes: Sizes, *, dropout: float, done: list[surgery.Edited] | None = None) -> nn.Module:
-        module, example = self._make(sizes), trial_batch(sizes)
-        kept = self._alike(module, sizes) if self.initialisation else frozenset()
+        module = self._make(sizes)
+        if not self._has_edits and not dropout:
+            return module
         if (self.activation or dropout) and not _has_hidden_activations(self.factory, self.form, sizes):
             raise ModelError(
                 f"{self._name} has no hidden activation in reach, so none can be swapped or dropped",
                 fix="use modules such as nn.ReLU() between its layers where forward cannot be traced",
             )
-        for edit in self._surgery(dropout, kept, example):
+        if done is None:
+            prototype = _prototype(self, sizes, dropout)
+            if prototype is not None:
+                return prototype.filled_by(module)
+        for edit in self._surgery(module, sizes, dropout=dropout):
             edited = edit(module)
             module = edited.module
             if done is not None:
@@ -178,32 +184,22 @@ class Given(Network):
         return module
 
     def _surgery(
-        self, dropout: float, kept: Collection[str], example: tuple[Tensor, ...]
+        self, module: nn.Module, sizes: Sizes, *, dropout: float
     ) -> Iterator[Callable[[nn.Module], surgery.Edited]]:
-        """What is to be done, in an order in which no edit undoes another."""
-        if self.plain_output:
-            yield lambda m: reshaping.without_last_activation(m, example=example)
-        if self.widening > 1:
-            yield lambda m: reshaping.widen(m, self.widening, example=example)
-        if self.activation == "maxout":
-            yield lambda m: reshaping.put_maxout(m, example=example, pieces=self.pieces)
-        elif self.activation:
-            name = self.activation
-            yield lambda m: surgery.swap_activations(m, name, example=example)
-        if self.initialisation:
-            way, name = self.initialisation, self.activation or "relu"
-            yield lambda m: surgery.reinitialise(m, way, example=example, activation=name, without=kept)
-        if self.normalisation != "none":
-            yield lambda m: reshaping.normalise(m, self.normalisation, example=example)
-        for _ in range(self.deepening):
-            yield lambda m: reshaping.deepen(m, example=example)
-        if self.skip:
-            yield lambda m: reshaping.skip(m, example=example)
-        if dropout:
-            yield lambda m: surgery.set_dropout(m, dropout, example=example)
-        if self.output_scale is not None:
-            center, scale = self.output_scale
-            yield lambda m: reshaping.scale_outputs(m, center, scale, example=example)
+        kept = self._alike(module, sizes) if self.initialisation else frozenset()
+        return surgery_on(self, dropout=dropout, kept=kept, example=trial_batch(sizes))
+
+    @property
+    def _has_edits(self) -> bool:
+        return self != Given(factory=self.factory, form=self.form, pieces=self.pieces)
+
+    def prototype(self, sizes: Sizes, *, dropout: float) -> Prototype | None:
+        """Edit one network for all seeds; ``None`` where each has to be edited by itself."""
+        with torch.random.fork_rng(devices=[]):
+            modules = (self._make(sizes), self._make(sizes))
+            kept = self._alike(modules[0], sizes) if self.initialisation else frozenset()
+            example = trial_batch(sizes)
+            return prototype_of(self, modules, dropout=dropout, kept=kept, example=example)
 
     def _alike(self, module: nn.Module, sizes: Sizes) -> frozenset[str]:
         """Name the layers that start with the same weights in every call: somebody has trained them."""
@@ -254,35 +250,7 @@ class Given(Network):
         return load(self.factory) if isinstance(self.factory, str) else self.factory
 
     def _fresh(self, make: Callable[..., nn.Module], sizes: Sizes) -> nn.Module:
-        if isinstance(make, nn.Module):
-            raise ModelError(
-                f"the model is one {type(make).__name__}, and every seed needs a fresh one",
-                fix=f"give a function that makes it, such as lambda: {type(make).__name__}(...)",
-            )
-        arguments = arguments_for(make, sizes, self.form)
-        try:
-            module = make(*arguments)
-        except Exception as error:
-            raise ModelError(
-                f"{self._name} raises {type(error).__name__} when called with {arguments}: {error}",
-                fix="mend the function, or give it the parameters (inputs, outputs)",
-            ) from error
-        if not isinstance(module, nn.Module):
-            raise ModelError(
-                f"{self._name} returns {type(module).__name__}, not a torch.nn.Module",
-                fix="return the network itself",
-            )
-        if not any(True for _ in module.parameters()):
-            raise ModelError(
-                f"the network of {self._name} has no parameters, so there is nothing to train",
-                fix="store its layers as attributes or in nn.ModuleList, not in a plain list",
-            )
-        if not any(parameter.requires_grad for parameter in module.parameters()):
-            raise ModelError(
-                f"every parameter of {self._name}'s network is frozen, so there is nothing to train",
-                fix="leave requires_grad on in the last layer at least",
-            )
-        refuse_devices(module)
+        module = made_by(make, sizes, self.form, name=self._name)
         if self.form is not None:
             return Adapter(module, self.form)
         return CodesAsInputs(module, sizes.cardinalities) if sizes.cardinalities else module
@@ -291,9 +259,16 @@ class Given(Network):
 def forget() -> None:
     """Forget what was seen of the users' functions, which may make other networks by now."""
     _has_hidden_activations.cache_clear()
+    _prototype.cache_clear()
 
 
 @functools.lru_cache(maxsize=64)
 def _has_hidden_activations(factory: str | Callable[..., nn.Module], form: Form | None, sizes: Sizes) -> bool:
     """Look once for what edits can reach: every network is edited anew for every seed."""
     return bool(Given(factory=factory, form=form).hidden_activations(sizes))
+
+
+@functools.lru_cache(maxsize=8)
+def _prototype(network: Given, sizes: Sizes, dropout: float) -> Prototype | None:
+    """Keep the networks that were edited last: one stack after the other is built, seed by seed."""
+    return network.prototype(sizes, dropout=dropout)

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from goodfit.errors import ModelError
 from goodfit.forms import Form
-from goodfit.nets.adapter import Adapter
+from goodfit.nets.adapter import Adapter, refuse_devices
 from goodfit.nets.network import Sizes, trial_batch
 
 _INPUT_WORDS = frozenset({"inputs", "num_inputs", "n_inputs", "in_features", "input_size", "input_dim"})
@@ -19,6 +19,50 @@ _OUTPUT_WORDS = frozenset(
     {"outputs", "num_outputs", "n_outputs", "out_features", "output_size", "output_dim"}
     | {"classes", "num_classes", "n_classes"}
 )
+
+
+def made_by(make: Callable[..., nn.Module], sizes: Sizes, form: Form | None, *, name: str) -> nn.Module:
+    """Call the function, and see that what it returns is a network that can be trained.
+
+    Args:
+        make: The user's function.
+        sizes: Of the network's ends.
+        form: What a row is made of, where it is more than one input.
+        name: Of the function, for errors.
+
+    Raises:
+        ModelError: It is no function, or raises, or its module is none or has nothing to train.
+    """
+    if isinstance(make, nn.Module):
+        raise ModelError(
+            f"the model is one {type(make).__name__}, and every seed needs a fresh one",
+            fix=f"give a function that makes it, such as lambda: {type(make).__name__}(...)",
+        )
+    arguments = arguments_for(make, sizes, form)
+    try:
+        module = make(*arguments)
+    except Exception as error:
+        raise ModelError(
+            f"{name} raises {type(error).__name__} when called with {arguments}: {error}",
+            fix="mend the function, or give it the parameters (inputs, outputs)",
+        ) from error
+    if not isinstance(module, nn.Module):
+        raise ModelError(
+            f"{name} returns {type(module).__name__}, not a torch.nn.Module",
+            fix="return the network itself",
+        )
+    if not any(True for _ in module.parameters()):
+        raise ModelError(
+            f"the network of {name} has no parameters, so there is nothing to train",
+            fix="store its layers as attributes or in nn.ModuleList, not in a plain list",
+        )
+    if not any(parameter.requires_grad for parameter in module.parameters()):
+        raise ModelError(
+            f"every parameter of {name}'s network is frozen, so there is nothing to train",
+            fix="leave requires_grad on in the last layer at least",
+        )
+    refuse_devices(module)
+    return module
 
 
 def arguments_for(make: Callable[..., nn.Module], sizes: Sizes, form: Form | None) -> tuple[Any, ...]:

@@ -200,18 +200,42 @@ def reinitialise(
     """
     if way not in INITIALISATIONS:
         raise PlanError(f"initialisation is {way!r}", fix=f"choose one of {', '.join(INITIALISATIONS)}")
-    hidden_gain = activation_named(activation).gain
     edited = copy.deepcopy(module)
-    calls = trace(edited, example)
+    starts = starts_of(edited, example=example, activation=activation, without=without)
+    start_afresh(edited, way, starts)
+    changed = tuple(f"{start.name}: {way} start" for start in starts)
+    return Edited(module=edited, changed=changed, original=module)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Start:
+    """A layer that starts afresh, with the gain and the pieces of the activation behind it."""
+
+    name: str
+    gain: float
+    pieces: int
+
+
+def starts_of(
+    module: nn.Module, *, example: Sequence[Tensor], activation: str, without: Collection[str]
+) -> tuple[Start, ...]:
+    """List the layers that :func:`reinitialise` starts afresh, in the order in which they draw."""
+    hidden_gain = activation_named(activation).gain
+    calls = trace(module, example)
     last = calls[last_weighted(calls)].part if calls else None
-    changed = []
     pieces = {id(link.first.part): pieces_behind(link) for link in links(calls)}
-    for name, part in edited.named_modules():
-        if isinstance(part, WEIGHTED_MODULES) and part.weight.requires_grad and name not in without:
-            gain = 1.0 if part is last else hidden_gain
-            initialise(part, way, gain=gain, pieces=pieces.get(id(part), 1))
-            changed.append(f"{name}: {way} start")
-    return Edited(module=edited, changed=tuple(changed), original=module)
+    return tuple(
+        Start(name=name, gain=1.0 if part is last else hidden_gain, pieces=pieces.get(id(part), 1))
+        for name, part in module.named_modules()
+        if isinstance(part, WEIGHTED_MODULES) and part.weight.requires_grad and name not in without
+    )
+
+
+def start_afresh(module: nn.Module, way: str, starts: Sequence[Start]) -> None:
+    """Start layers afresh, in place."""
+    for start in starts:
+        layer: Any = module.get_submodule(start.name)
+        initialise(layer, way, gain=start.gain, pieces=start.pieces)
 
 
 def pieces_behind(link: Link) -> int:
