@@ -7,11 +7,13 @@ import types
 import pytest
 import torch
 from tests.engine.conftest import make_plan, make_split
+from torch import nn
 
 from goodfit.engine.candidate import Candidate
 from goodfit.engine.training import loop, threads
-from goodfit.engine.training.loop import HAND_SHARE, fills_threads, measure_pace, train
+from goodfit.engine.training.loop import HAND_SHARE, WORTH_CUTTING, fills_threads, measure_pace, train
 from goodfit.engine.training.threads import suitable_threads
+from goodfit.nets.given import Given
 from goodfit.nets.mlp import MLP
 
 SMALL = make_plan(epochs=1)
@@ -71,6 +73,32 @@ def test_the_pace_counts_the_processes_that_find_work(monkeypatch, count, hands,
     monkeypatch.setattr(loop.Stack, "pace", lambda stack, *, seconds: 3.0 * len(stack._members))
     pace = measure_pace(population_of(LARGE, count), make_split(), hands=hands)
     assert pace == pytest.approx(3.0 * count / share)
+
+
+class Skipping(nn.Module):
+    """No chain of layers, so that networks of it are computed in turn."""
+
+    def __init__(self, inputs, outputs):
+        super().__init__()
+        self.first, self.last = nn.Linear(inputs, inputs), nn.Linear(inputs, outputs)
+
+    def forward(self, x):
+        return self.last(x + self.first(x).tanh())
+
+
+@pytest.mark.parametrize(
+    ("plan", "count", "num_stacks"),
+    [
+        pytest.param(make_plan(network=Given(factory=Skipping)), 2, 2, id="in turn, however few"),
+        pytest.param(SMALL, 2, 1, id="few small ones cost the same whole or cut"),
+        pytest.param(SMALL, 2 * WORTH_CUTTING, 2, id="many do not"),
+        pytest.param(LARGE, 2, 2, id="nor do large ones"),
+    ],
+)
+def test_stacks_are_cut_where_that_makes_them_faster(monkeypatch, plan, count, num_stacks):
+    monkeypatch.setattr(loop.Stack, "pace", lambda stack, *, seconds: len(stack._members))
+    pace = measure_pace(population_of(plan, count), make_split(), hands=2)
+    assert pace == pytest.approx(count if num_stacks == 1 else count / (2 * HAND_SHARE))
 
 
 @pytest.mark.parametrize(

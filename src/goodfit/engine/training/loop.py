@@ -203,11 +203,8 @@ def fills_the_machine(plan: Plan, split: Split) -> bool:
     """
     if not isinstance(plan.network, MLP) and chain_in(Candidate(arm="", seed=0, plan=plan), split) is None:
         return True
-    return candidate_floats(plan, split) >= _large_floats()
-
-
-def _large_floats() -> int:
-    return LARGE_FLOATS * times_at_once(torch.device(placement().device))
+    at_once = times_at_once(torch.device(placement().device))
+    return candidate_floats(plan, split) >= LARGE_FLOATS * at_once
 
 
 def fills_threads(population: Sequence[Candidate], split: Split) -> bool:
@@ -228,8 +225,8 @@ def _waves(candidates: Sequence[Candidate], split: Split, *, hands: int) -> list
         members.sort(key=lambda i: (candidates[i].plan.rule.name, i))
         plan = candidates[members[0]].plan
         by_memory = num_waves = -(-len(members) // most_candidates(plan, split, hands=hands))
-        # a step of small networks costs about the same whole or cut; one of large networks does not
-        fewest = 1 if candidate_floats(plan, split) >= _large_floats() else WORTH_CUTTING
+        # a step of a small stack costs about the same whole or cut; one of networks in turn does not
+        fewest = 1 if fills_the_machine(plan, split) else WORTH_CUTTING
         if num_waves < hands and len(members) >= hands * fewest:
             num_waves = hands
         size = -(-len(members) // num_waves)
