@@ -14,13 +14,14 @@ import numpy as np
 import pytest
 import torch
 from tests.engine.conftest import make_plan, make_split
+from tests.engine.given_networks import OF_THIS_PROCESS, Marked
 
 from goodfit.data.synthetic import digits_split
 from goodfit.engine.candidate import Candidate
 from goodfit.engine.training import workers as workers_module
 from goodfit.engine.training.choice import FEWEST
 from goodfit.engine.training.loop import train
-from goodfit.engine.training.workers import hired
+from goodfit.engine.training.workers import Workers, hired
 from goodfit.nets.given import Given
 from goodfit.nets.mlp import MLP
 
@@ -44,6 +45,21 @@ def test_the_way_of_a_stack_goes_with_it():
         assert one.candidate == other.candidate
         assert replace(one.history.choice, processes=2) == other.history.choice
         np.testing.assert_allclose(one.predicted_NO, other.predicted_NO, rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.long
+def test_a_process_that_would_train_another_network_trains_none(monkeypatch):
+    split, plan = make_split(), make_plan(network=Given(factory=Marked))
+    population = [Candidate(arm="a", seed=seed, plan=plan) for seed in range(4)]
+    with hired(split, count=1) as workers:
+        workers._ready.result()
+        sent = []
+        monkeypatch.setattr(
+            workers, "share", lambda inputs: sent.append(inputs) or Workers.share(workers, inputs)
+        )
+        trained = train(population, split, workers=workers)
+    assert sent == ["scaled"]
+    assert {float(each.weights["drawn"]) for each in trained} == {OF_THIS_PROCESS}
 
 
 @pytest.mark.parametrize("large", [0, 1e9])
@@ -103,7 +119,7 @@ def test_a_process_that_grows_is_not_taken_for_leaking():
 START = """
 import os, sys, time
 from goodfit.data.synthetic import digits_split
-from goodfit.engine.training.workers import hired
+from goodfit.engine.training.workers import Workers, hired
 with hired(digits_split(0), count=1) as workers:
     print(workers._ready.result(), flush=True)
     time.sleep(600)

@@ -13,8 +13,9 @@ import os
 import tempfile
 import threading
 import time
+import zlib
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from pathlib import Path
 from typing import cast
@@ -26,6 +27,8 @@ from goodfit.data.split import Rows, Split
 from goodfit.engine.candidate import Candidate, Trained
 from goodfit.engine.history import Choice
 from goodfit.engine.training.stack import Stack
+from goodfit.engine.ways.construction import build_module
+from goodfit.nets.given import Given
 
 IDLE_SECONDS = 120
 """A process without work leaves after this time; until then the next run finds it warm."""
@@ -109,9 +112,12 @@ class Workers:
             What became of each stack, by its number.
         """
         waiting, done = deque(jobs), dict[int, list[Trained]]()
+        num_feeders = self.count if self._ready.done() else 0
+        # here and not in the threads: to build a network is to draw from a stream that all of them share
+        marks = {job[0]: _mark(job[1][0], self._split) for job in jobs} if num_feeders else {}
         feeders = [
-            threading.Thread(target=self._feed, args=(waiting, done, until), daemon=True)
-            for _ in range(self.count if self._ready.done() else 0)
+            threading.Thread(target=self._feed, args=(waiting, done, marks, until), daemon=True)
+            for _ in range(num_feeders)
         ]
         for feeder in feeders:
             feeder.start()
@@ -123,14 +129,23 @@ class Workers:
             done[job[0]] = run_here(job)
         return done
 
-    def _feed(self, waiting: deque[Job], done: dict[int, list[Trained]], until: float) -> None:
+    def _feed(
+        self,
+        waiting: deque[Job],
+        done: dict[int, list[Trained]],
+        marks: Mapping[int, int | None],
+        until: float,
+    ) -> None:
         while (job := _next(waiting)) is not None:
             number, candidates, choice = job
             try:
                 path = self.share(candidates[0].plan.inputs)
-                sent = self._executor.submit(_train_elsewhere, path, list(candidates), choice, until)
+                sent = self._executor.submit(
+                    _train_elsewhere, path, list(candidates), choice, until, mark=marks[number]
+                )
                 done[number] = sent.result()
-            except Exception:  # the process was killed or cannot unpickle the model: this one can do it
+            # the process was killed, cannot unpickle the model or makes another one: this one can do it
+            except Exception:
                 waiting.append(job)
                 return
 
@@ -194,13 +209,30 @@ def _map(path: str) -> SharedRows:
     return rows
 
 
-def _train_elsewhere(path: str, candidates: list[Candidate], choice: Choice, until: float) -> list[Trained]:
+def _mark(candidate: Candidate, split: Split) -> int | None:
+    """Sum up how a network of the user's own begins; ``None`` for one of goodfit's, whose seed tells all.
+
+    A file that is read in two processes may make two: of weights that it draws, or of the process's number.
+    """
+    if not isinstance(candidate.plan.network, Given):
+        return None
+    mark = 0
+    for tensor in build_module(candidate, split).state_dict().values():
+        mark = zlib.crc32(tensor.detach().contiguous().flatten().view(torch.uint8).numpy(), mark)
+    return mark
+
+
+def _train_elsewhere(
+    path: str, candidates: list[Candidate], choice: Choice, until: float, *, mark: int | None
+) -> list[Trained]:
     """Run in another process: map the rows once, then train one stack on one thread."""
     torch.set_num_threads(1)
     if path not in _mapped:
         _mapped.clear()
         _mapped[path] = _map(path)
     rows = cast("Split", _mapped[path])  # as much of one as a stack asks for
+    if mark is not None and _mark(candidates[0], rows) != mark:
+        raise RuntimeError("the same seed makes another network in this process")
     return Stack(candidates, rows, choice).run(deadline=until, progress=lambda fraction: None)
 
 
