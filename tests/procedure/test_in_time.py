@@ -383,6 +383,23 @@ def test_what_is_put_together_stands_behind_what_was_made_for_the_first_finding(
         assert not any(remedy.parts for group in others for remedy in group)
 
 
+def test_of_a_network_of_ones_own_wholes_stand_in_the_first_trial():
+    own = dataclasses.replace(PLAN, network=Given(factory=nn.Linear), inputs="raw", l2=1.0)
+    wholes = [whole.code for whole in sound_remedies(own) if len(whole.parts) > 1]
+    assert wholes
+    offers = rounds(100, shortening=1.0, in_heats=False)._offers
+    found = [CATALOGUE["GF108"].finding("planted")]
+    first, *_ = offers.groups("training", found, own)
+    codes = [remedy.code for remedy in first]
+    assert codes[: len(wholes)] == wholes
+    assert set(codes[len(wholes) :]) <= set(found[0].remedies)
+    assert len(codes) > len(wholes)
+    # scripts may have faults that no finding names
+    first, rest = offers.groups("training", [], own)
+    assert [remedy.code for remedy in first] == wholes
+    assert not any(remedy.parts for remedy in rest)
+
+
 def test_where_trials_are_dear_the_lecture_s_own_are_tried_before_what_came_after_it(pace, tried):
     pace(1e-3)
     list(rounds(100, shortening=0.1)._try_remedies("training"))

@@ -59,6 +59,12 @@ def test_the_best_result_wins_and_of_equal_ones_the_first():
     assert best_of(trial_of(told(0.8), told(0.9), told(0.9))) == 1
 
 
+def test_of_equals_the_one_of_fewer_parts_wins():
+    whole = (("relu", 0.0), ("adam", 1e-3))
+    assert best_of(trial_of(told(0.9, steps=whole), told(0.9001))) == 1
+    assert best_of(trial_of(told(0.91, steps=whole), told(0.9))) == 0
+
+
 def test_what_is_not_shown_to_help_never_wins():
     assert best_of(trial_of(told(0.95, "not shown"), told(0.7))) == 1
     assert best_of(trial_of(told(0.95, "not shown"), told(0.3, "harmed"))) is None

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from goodfit.diagnosis.finding import Finding
 from goodfit.engine.plan import Plan
 from goodfit.evidence.arms import Question
+from goodfit.nets.given import Given
 from goodfit.procedure.case import Case
 from goodfit.procedure.lessons import Lessons
 from goodfit.recipe.order import remedies_for, treatments
@@ -43,8 +44,9 @@ class Offers:
     ) -> tuple[tuple[Remedy, ...], ...]:
         """Group the remedies: those for what was found, one group a finding, and all others.
 
-        Where something was found, what is put together for training stands behind those for the first
-        finding, the likeliest cause; where there is time for a few trials only, before all.
+        Of a network of the user's own, what is put together for training stands in one trial with those
+        for the first finding, the likeliest cause; of goodfit's, behind them; where there is time for a few
+        trials only, before all.
 
         Where trials are dear, those that need no trainings of their own come first of all, the others for
         testing data stand in one group, and those for training data in two: the lecture's own, and what came
@@ -67,9 +69,9 @@ class Offers:
         if self.holds_few:
             return in_short_time(wholes, groups, plan)
         several = tuple(whole for whole in wholes if len(whole.parts) > 1)
-        if several and findings:
-            # several faults are not repaired by what was made for one of them, one after the other
-            groups = (groups[0], several, *groups[1:])
+        if several and not is_behind:
+            is_given = isinstance(plan.network, Given)
+            groups = _with_wholes(several, groups, is_given=is_given, is_found=bool(findings))
         return _for_heats(question, groups) if self.in_heats else groups
 
     def ranks(self, remedies: Sequence[Remedy], plan: Plan) -> tuple[tuple[Treatment, ...], ...]:
@@ -86,6 +88,18 @@ class Offers:
             *in_the_end,
             *(verdict.remedy for verdict in kept if verdict.question == "training"),
         }
+
+
+def _with_wholes(
+    wholes: tuple[Remedy, ...], groups: tuple[tuple[Remedy, ...], ...], *, is_given: bool, is_found: bool
+) -> tuple[tuple[Remedy, ...], ...]:
+    """Place what is put together, for several faults are not repaired by what was made for one of them.
+
+    Scripts may have faults that no finding names, and what helps against one of two may lead nowhere.
+    """
+    if is_given:
+        return ((*wholes, *groups[0]), *groups[1:]) if is_found else (wholes, *groups)
+    return (groups[0], wholes, *groups[1:]) if is_found else groups
 
 
 def _for_heats(question: Question, groups: tuple[tuple[Remedy, ...], ...]) -> tuple[tuple[Remedy, ...], ...]:

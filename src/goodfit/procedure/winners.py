@@ -7,6 +7,7 @@ import math
 from goodfit.evidence.heats import too_dear, worth_of
 from goodfit.evidence.statistics import smallest_effect
 from goodfit.evidence.trial import Trial
+from goodfit.evidence.verdict import Verdict
 from goodfit.recipe.remedy import Treatment
 
 
@@ -28,9 +29,16 @@ def best_of(trial: Trial, *, are_dear: bool = False, bar: float = math.inf) -> i
         dear = too_dear(effects, [verdict.seconds for verdict in helped.values()])
         helped = {place: v for i, (place, v) in enumerate(helped.items()) if i not in dear}
     if not are_dear:
-        return max(helped, key=lambda place: (round(helped[place].treated, 3), -place))
+        # of equals the one of fewer parts: what one remedy repairs should be said so
+        return max(
+            helped, key=lambda place: (round(helped[place].treated, 3), *_simple(helped[place], place))
+        )
     worth = {place: _worth(trial, place, bar) for place in helped}
     return max(helped, key=lambda place: (round(worth[place][0], 3), worth[place][1], -place))
+
+
+def _simple(verdict: Verdict, place: int) -> tuple[int, int]:
+    return -len(verdict.steps), -place
 
 
 def _worth(trial: Trial, place: int, bar: float) -> tuple[float, float]:
