@@ -394,6 +394,11 @@ def test_of_a_network_of_ones_own_wholes_stand_in_the_first_trial():
     assert codes[: len(wholes)] == wholes
     assert set(codes[len(wholes) :]) <= set(found[0].remedies)
     assert len(codes) > len(wholes)
+    # an error that was found before training is surely a fault
+    cause = CATALOGUE["GF014"].finding("planted")
+    made_for_cause, behind, *_ = offers.groups("training", [cause, *found], own)
+    assert [remedy.code for remedy in made_for_cause] == [*cause.remedies]
+    assert [remedy.code for remedy in behind] == wholes
     # scripts may have faults that no finding names
     first, rest = offers.groups("training", [], own)
     assert [remedy.code for remedy in first] == wholes

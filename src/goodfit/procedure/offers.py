@@ -45,8 +45,8 @@ class Offers:
         """Group the remedies: those for what was found, one group a finding, and all others.
 
         Of a network of the user's own, what is put together for training stands in one trial with those
-        for the first finding, the likeliest cause; of goodfit's, behind them; where there is time for a few
-        trials only, before all.
+        for the first finding, the likeliest cause; of goodfit's, and where an error was found before
+        training, behind them; where there is time for a few trials only, before all.
 
         Where trials are dear, those that need no trainings of their own come first of all, the others for
         testing data stand in one group, and those for training data in two: the lecture's own, and what came
@@ -71,7 +71,7 @@ class Offers:
         several = tuple(whole for whole in wholes if len(whole.parts) > 1)
         if several and not is_behind:
             is_given = isinstance(plan.network, Given)
-            groups = _with_wholes(several, groups, is_given=is_given, is_found=bool(findings))
+            groups = _with_wholes(several, groups, findings, is_given=is_given)
         return _for_heats(question, groups) if self.in_heats else groups
 
     def ranks(self, remedies: Sequence[Remedy], plan: Plan) -> tuple[tuple[Treatment, ...], ...]:
@@ -91,15 +91,22 @@ class Offers:
 
 
 def _with_wholes(
-    wholes: tuple[Remedy, ...], groups: tuple[tuple[Remedy, ...], ...], *, is_given: bool, is_found: bool
+    wholes: tuple[Remedy, ...],
+    groups: tuple[tuple[Remedy, ...], ...],
+    findings: Sequence[Finding],
+    *,
+    is_given: bool,
 ) -> tuple[tuple[Remedy, ...], ...]:
     """Place what is put together, for several faults are not repaired by what was made for one of them.
 
-    Scripts may have faults that no finding names, and what helps against one of two may lead nowhere.
+    Scripts may have faults that no finding names, and what helps against one of two may lead nowhere. An
+    error that was found before training is surely a fault, and is treated by itself first.
     """
-    if is_given:
-        return ((*wholes, *groups[0]), *groups[1:]) if is_found else (wholes, *groups)
-    return (groups[0], wholes, *groups[1:]) if is_found else groups
+    if not findings:
+        return (wholes, *groups) if is_given else groups
+    if is_given and (findings[0].question, findings[0].severity) != ("harness", "error"):
+        return ((*wholes, *groups[0]), *groups[1:])
+    return (groups[0], wholes, *groups[1:])
 
 
 def _for_heats(question: Question, groups: tuple[tuple[Remedy, ...], ...]) -> tuple[tuple[Remedy, ...], ...]:
