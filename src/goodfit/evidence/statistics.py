@@ -21,6 +21,7 @@ __all__ = [
     "bootstrap_interval",
     "gap_interval",
     "holm",
+    "is_ahead",
     "judge",
     "mean_interval",
     "paired_effect",
@@ -204,6 +205,16 @@ def smallest_effect(control: float) -> float:
         (2e-05, 0.00165)
     """
     return SMALLEST_SHARE * min(abs(1 - control), abs(control))
+
+
+def is_ahead(effect: Interval, control: float) -> bool:
+    """Whether a whole interval lies above what is a difference at all.
+
+    Example:
+        >>> is_ahead(Interval(value=2e-7, low=1e-7, high=3e-7, level=0.95), control=0.5)
+        False
+    """
+    return effect.low > smallest_effect(control)
 
 
 def _mean(d_SN: np.ndarray) -> _Estimate:

@@ -6,7 +6,7 @@ import dataclasses
 import math
 
 from goodfit.engine.plan import Plan
-from goodfit.evidence.statistics import smallest_effect
+from goodfit.evidence.statistics import is_ahead
 from goodfit.evidence.trial import Trial
 from goodfit.recipe.remedy import Treatment
 
@@ -46,9 +46,7 @@ class Lessons:
         promising = []
         for treatment, verdict in zip(trial.treatments, trial.verdicts, strict=True):
             left = verdict.num_seeds < num_seeds
-            if verdict.outcome == "helped" or (
-                left and verdict.effect.low > smallest_effect(verdict.control)
-            ):
+            if verdict.outcome == "helped" or (left and is_ahead(verdict.effect, verdict.control)):
                 promising.append(treatment.remedy.code)
             elif verdict.outcome == "harmed":
                 self.harmful_doses[treatment.remedy.code] = treatment.dose

@@ -5,9 +5,8 @@ from __future__ import annotations
 import math
 
 from goodfit.evidence.heats import too_dear, worth_of
-from goodfit.evidence.statistics import smallest_effect
+from goodfit.evidence.statistics import is_ahead
 from goodfit.evidence.trial import Trial
-from goodfit.evidence.verdict import Verdict
 from goodfit.recipe.remedy import Treatment
 
 
@@ -31,14 +30,11 @@ def best_of(trial: Trial, *, are_dear: bool = False, bar: float = math.inf) -> i
     if not are_dear:
         # of equals the one of fewer parts: what one remedy repairs should be said so
         return max(
-            helped, key=lambda place: (round(helped[place].treated, 3), *_simple(helped[place], place))
+            helped,
+            key=lambda place: (round(helped[place].treated, 3), -len(helped[place].steps), -place),
         )
     worth = {place: _worth(trial, place, bar) for place in helped}
     return max(helped, key=lambda place: (round(worth[place][0], 3), worth[place][1], -place))
-
-
-def _simple(verdict: Verdict, place: int) -> tuple[int, int]:
-    return -len(verdict.steps), -place
 
 
 def _worth(trial: Trial, place: int, bar: float) -> tuple[float, float]:
@@ -66,5 +62,5 @@ def ahead_on_leaving(trial: Trial, *, num_seeds: int) -> list[Treatment]:
         for treatment, verdict in zip(trial.treatments, trial.verdicts, strict=True)
         if treatment.remedy.trains
         and verdict.num_seeds < num_seeds
-        and verdict.effect.low > smallest_effect(verdict.control)
+        and is_ahead(verdict.effect, verdict.control)
     ]
