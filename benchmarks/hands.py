@@ -29,7 +29,8 @@ from structures import CASES, Case, make_split
 from watching import spread, written
 
 from goodfit.data.split import Split
-from goodfit.engine.training.loop import on_threads, train
+from goodfit.engine.machine.products import on_threads
+from goodfit.engine.training.loop import train
 from goodfit.engine.training.workers import Workers, hired
 
 ASKED = 1.7

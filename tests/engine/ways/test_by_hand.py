@@ -11,6 +11,8 @@ from tests.engine.conftest import make_plan, make_split
 from goodfit.engine.candidate import Candidate
 from goodfit.engine.chance.noise import Streams
 from goodfit.engine.goodness.losses import Loss
+from goodfit.engine.machine import products
+from goodfit.engine.machine.products import on_threads
 from goodfit.engine.ways import by_hand, pieces, stacked
 from goodfit.engine.ways.backend import Backend, Batch, Dropout
 from goodfit.engine.ways.construction import build_module
@@ -118,6 +120,26 @@ class TestAgainstAutograd:
         rows = rows_of(loss, cardinalities=cardinalities, shared=shared)
         stack = stack_of(network, loss, cardinalities=cardinalities)
         assert_same(both(stack, rows, loss, smoothing=smoothing, hidden=hidden, inputs=inputs))
+
+    @pytest.mark.parametrize("threads", [1, 2])
+    @pytest.mark.parametrize("small_kernels", [True, False])
+    @pytest.mark.parametrize("normalisation", [None, "batch"])
+    def test_whichever_library_takes_the_products(self, normalisation, small_kernels, threads, monkeypatch):
+        monkeypatch.setattr(products, "has_small_kernels", lambda: small_kernels)
+        monkeypatch.setattr(products, "SMALL", 100)
+        network, loss = MLP(widths=(12, 12, 12), normalisation=normalisation, skip=True), LOSSES["squared"]
+        rows = rows_of(loss, num_candidates=5)
+        rows = Batch(x=rows[0].x[:, :12], codes=None, shared=False), rows[1][:, :12]
+        with on_threads(threads):
+            stack = stack_of(network, loss, num_candidates=5)
+            assert_same(both(stack, rows, loss, hidden=0.5))
+            slices = [
+                Batch(x=rows[0].x[:, own], codes=None, shared=False) for own in (slice(8), slice(8, 12))
+            ]
+            scores_KON = stack.scores_of(slices)
+            torch.testing.assert_close(
+                scores_KON, stack.scores(rows[0]).transpose(1, 2), rtol=1e-9, atol=1e-12
+            )
 
     @pytest.mark.parametrize("near_floats", [1, 1500, 10**9], ids=["alone", "some", "all"])
     @pytest.mark.parametrize("large_weights", [1, 10**9], ids=["at once", "beside"])

@@ -195,8 +195,7 @@ class Evaluation:
         # as if rows were narrower, where more of them are computed at once
         width = max(1, num_candidates * self._backend.widest // times_at_once(rows_KN.device))
         chunks = row_chunks(num_rows, floats_per_row=width)
-        seen = [self._backend.scores(self.batch(rows_KN[:, rows])).transpose(1, 2) for rows in chunks]
-        return torch.cat(seen, dim=2)
+        return self._backend.scores_of(self.batch(rows_KN[:, rows]) for rows in chunks)
 
 
 def _pieces(num_candidates: int, scores_KON: Tensor) -> Iterator[slice]:

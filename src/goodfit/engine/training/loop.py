@@ -5,11 +5,10 @@ Letters: K candidates, N rows, B rows of a batch, O outputs, P parameters.
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import math
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 
@@ -18,6 +17,7 @@ from goodfit.engine.candidate import Candidate, Trained
 from goodfit.engine.history import Choice
 from goodfit.engine.machine.device import describe, placement, times_at_once
 from goodfit.engine.machine.failures import is_out_of_memory
+from goodfit.engine.machine.products import on_threads
 from goodfit.engine.plan import Plan
 from goodfit.engine.population import check_population, name_of
 from goodfit.engine.training.choice import choose
@@ -97,11 +97,11 @@ def train(
         until, report = clock.start(len(wave), progress)
         return _run(wave, split, choice, deadline=until, progress=report)
 
-    if workers is None or len(jobs) == 1:
-        with on_threads(threads):
+    with on_threads(threads):
+        if workers is None or len(jobs) == 1:
             done = {job[0]: run_here(job) for job in jobs}
-    else:
-        done = workers.share_out(jobs, run_here, deadline)
+        else:
+            done = workers.share_out(jobs, run_here, deadline)
     found: dict[int, Trained] = {}
     for number, wave in enumerate(waves):
         found |= zip(wave.places, done[number], strict=True)
@@ -131,17 +131,6 @@ def _run(
     return first + _run(
         wave[half:], split, choice, deadline=deadline, progress=lambda share: progress((1 + share) / 2)
     )
-
-
-@contextlib.contextmanager
-def on_threads(count: int) -> Iterator[None]:
-    """Let torch use so many threads inside an operation for a while."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(count)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

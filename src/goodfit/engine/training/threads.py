@@ -13,7 +13,8 @@ import torch
 
 from goodfit.data.split import Split
 from goodfit.engine.candidate import Candidate
-from goodfit.engine.training.loop import fills_threads, measure_pace, on_threads
+from goodfit.engine.machine.products import on_threads
+from goodfit.engine.training.loop import fills_threads, measure_pace
 
 WORTH_THREADS = 1.0
 """Gain, over the number of threads, from which they are chosen. Two processes with a stack each gain 1.6 to

@@ -26,6 +26,7 @@ from loky import get_reusable_executor
 from goodfit.data.split import Rows, Split
 from goodfit.engine.candidate import Candidate, Trained
 from goodfit.engine.history import Choice
+from goodfit.engine.machine.products import on_threads
 from goodfit.engine.training.stack import Stack
 from goodfit.engine.ways.construction import build_module
 from goodfit.nets.given import Given
@@ -196,7 +197,6 @@ def _follow(parent: int) -> None:
 
 def _warm_up() -> int:
     """Run in another process: finding this function there imports torch and the engine."""
-    torch.set_num_threads(1)
     return os.getpid()
 
 
@@ -226,14 +226,14 @@ def _train_elsewhere(
     path: str, candidates: list[Candidate], choice: Choice, until: float, *, mark: int | None
 ) -> list[Trained]:
     """Run in another process: map the rows once, then train one stack on one thread."""
-    torch.set_num_threads(1)
     if path not in _mapped:
         _mapped.clear()
         _mapped[path] = _map(path)
     rows = cast("Split", _mapped[path])  # as much of one as a stack asks for
-    if mark is not None and _mark(candidates[0], rows) != mark:
-        raise RuntimeError("the same seed makes another network in this process")
-    return Stack(candidates, rows, choice).run(deadline=until, progress=lambda fraction: None)
+    with on_threads(1):
+        if mark is not None and _mark(candidates[0], rows) != mark:
+            raise RuntimeError("the same seed makes another network in this process")
+        return Stack(candidates, rows, choice).run(deadline=until, progress=lambda fraction: None)
 
 
 @contextlib.contextmanager

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import abc
 import dataclasses
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 
 import torch
@@ -137,6 +137,10 @@ class Backend(abc.ABC):
             dropout: Given in training mode only; its presence is the mode.
             watcher: Shown the activations of every hidden layer.
         """
+
+    def scores_of(self, slices: Iterable[Batch]) -> Tensor:
+        """Raw scores ``(K, O, N)`` of all slices of rows, one behind the other, in evaluation mode."""
+        return torch.cat([self.scores(batch).transpose(1, 2) for batch in slices], dim=2)
 
     @abc.abstractmethod
     def gradients(self, loss_K: Tensor) -> Tensor:

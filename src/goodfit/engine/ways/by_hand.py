@@ -20,6 +20,7 @@ from goodfit.engine.goodness.blend import Targets
 from goodfit.engine.goodness.losses import Loss
 from goodfit.engine.goodness.slopes import slopes
 from goodfit.engine.machine.device import times_at_once
+from goodfit.engine.machine.products import unwarned
 from goodfit.engine.machine.workspace import Workspace
 from goodfit.engine.ways.backend import Batch, Dropout
 from goodfit.engine.ways.joined import Joined
@@ -96,12 +97,16 @@ class ByHand:
         num_rows = x_KND.shape[1]
         masks = self._masks(num_rows, dropout)
         y_KN = y_KN.expand(len(self._flat_KP), *y_KN.shape[1:])
-        for group in self._grouped(num_rows):
-            own = group.rows
-            group.inputs(x_KND[own], None if codes_KNC is None else codes_KNC[own], masks.of(own))
-            scores_KON = group.forward().to(self._flat_KP.dtype)
-            smoothing = None if smoothing_K1 is None else smoothing_K1[own]
-            group.backward(slopes(loss, scores_KON, y_KN[own], smoothing_K1=smoothing).to(dtype))
+        groups = self._grouped(num_rows)
+        with unwarned():
+            for group in groups:
+                own = group.rows
+                # where one group takes all, tensors stay those of the last step
+                x_GND, masks_G = (x_KND, masks) if len(groups) == 1 else (x_KND[own], masks.of(own))
+                group.inputs(x_GND, None if codes_KNC is None else codes_KNC[own], masks_G)
+                scores_KON = group.forward().to(self._flat_KP.dtype)
+                smoothing = None if smoothing_K1 is None else smoothing_K1[own]
+                group.backward(slopes(loss, scores_KON, y_KN[own], smoothing_K1=smoothing).to(dtype))
         return self._grad_KP.copy_(self._slopes_KP) if is_rounded else self._grad_KP
 
     def _rows(self, batch: Batch) -> tuple[Tensor, Tensor | None]:

@@ -15,13 +15,14 @@ from typing import final
 import torch
 from torch import Tensor
 
+from goodfit.engine.machine.products import Product, WeightedSums, is_numpys
 from goodfit.engine.machine.workspace import Workspace
 
 LARGE_WEIGHTS = 30_000
 """Weights from which a product is written into the gradient buffer at once.
 
-On a processor torch has no batched product into rows that lie apart, and makes one call for each candidate
-instead; a copy of few weights is cheaper than that, a copy of many is not. On a GPU it has one.
+Torch has no batched product into rows that lie apart on a processor, and makes one call for each candidate
+instead; a copy of few weights is cheaper than that, a copy of many is not. NumPy has one, and a GPU too.
 """
 
 _aten = torch.ops.aten
@@ -57,66 +58,82 @@ class _Sums:
     ) -> None:
         self._name, self._room = name, room
         self._weight_KUD, self._bias_KU = values
-        self._weight_KDU = self._weight_KUD.transpose(1, 2)
         self._weight_slope_KUD, self._bias_slope_KU = gradients
-        num_weights = self._weight_KUD[0].numel()
-        lies_together = self._weight_slope_KUD.is_contiguous() or self._weight_slope_KUD.is_cuda
-        self._is_direct = num_weights >= LARGE_WEIGHTS or lies_together
+        self._is_direct = (
+            is_numpys(self._weight_KUD)
+            or self._weight_KUD[0].numel() >= LARGE_WEIGHTS
+            or self._weight_slope_KUD.is_contiguous()
+            or self._weight_slope_KUD.is_cuda
+        )
 
-    def _note_weight(self, d_KUN: Tensor) -> None:
+    def _note_weight(self, product: Product, d: Tensor) -> None:
         if self._is_direct:
-            torch.bmm(d_KUN, self._h_KND, out=self._weight_slope_KUD)
+            product(d, self._h_KND, out=self._weight_slope_KUD)
         else:
             beside_KUD = self._room.take(f"{self._name} weights", *self._weight_KUD.shape)
-            self._weight_slope_KUD.copy_(torch.bmm(d_KUN, self._h_KND, out=beside_KUD))
+            self._weight_slope_KUD.copy_(product(d, self._h_KND, out=beside_KUD))
 
-    def _inputs_slope(self, d_KNU: Tensor) -> Tensor:
+    def _inputs_slope(self, product: Product, d: Tensor) -> Tensor:
         d_KND = self._room.take(f"{self._name} inputs", *self._h_KND.shape)
-        return torch.bmm(d_KNU, self._weight_KUD, out=d_KND)
+        return product(d, self._weight_KUD, out=d_KND)
 
 
 @final
 class Affine(_Sums):
     """Weighted sums ``h W^T + b`` of a hidden layer."""
 
+    def __init__(
+        self, name: str, values: tuple[Tensor, Tensor], gradients: tuple[Tensor, Tensor], room: Workspace
+    ) -> None:
+        super().__init__(name, values, gradients, room)
+        self._sums = WeightedSums(*values)
+        self._to_weight, self._to_inputs = Product(values[0], turned="left"), Product(values[0])
+
     def forward(self, h_KND: Tensor) -> Tensor:
         """Compute the sums; ``h_KND`` must stay as it is until :meth:`backward`."""
         self._h_KND = h_KND
         num_candidates, num_units = self._bias_KU.shape
         z_KNU = self._room.take(f"{self._name} sums", num_candidates, h_KND.shape[1], num_units)
-        return torch.baddbmm(self._bias_KU.unsqueeze(1), h_KND, self._weight_KDU, out=z_KNU)
+        self._sums.turn()
+        return self._sums(h_KND, out=z_KNU)
 
     def backward(self, d_KNU: Tensor) -> None:
         """Note the gradients of weight and bias."""
-        self._note_weight(d_KNU.transpose(1, 2))
+        self._note_weight(self._to_weight, d_KNU)
         torch.sum(d_KNU, 1, out=self._bias_slope_KU)
 
     def inputs_slope(self, d_KNU: Tensor) -> Tensor:
         """Give the slope for the inputs."""
-        return self._inputs_slope(d_KNU)
+        return self._inputs_slope(self._to_inputs, d_KNU)
 
 
 @final
 class Output(_Sums):
     """Weighted sums of the last layer, its few units before the rows, as the slopes of losses want them."""
 
+    def __init__(
+        self, name: str, values: tuple[Tensor, Tensor], gradients: tuple[Tensor, Tensor], room: Workspace
+    ) -> None:
+        super().__init__(name, values, gradients, room)
+        self._bias_KO1 = self._bias_KU.unsqueeze(2)
+        self._sums = Product(values[0], turned="right")
+        self._to_weight, self._to_inputs = Product(values[0]), Product(values[0], turned="left")
+
     def forward(self, h_KND: Tensor) -> Tensor:
         """Compute the scores ``(K, O, N)``."""
         self._h_KND = h_KND
         num_candidates, num_outputs = self._bias_KU.shape
         scores_KON = self._room.take(f"{self._name} sums", num_candidates, num_outputs, h_KND.shape[1])
-        return torch.baddbmm(
-            self._bias_KU.unsqueeze(2), self._weight_KUD, h_KND.transpose(1, 2), out=scores_KON
-        )
+        return self._sums(self._weight_KUD, h_KND, out=scores_KON, plus=self._bias_KO1)
 
     def backward(self, d_KON: Tensor) -> None:
         """Note the gradients of weight and bias."""
-        self._note_weight(d_KON)
+        self._note_weight(self._to_weight, d_KON)
         torch.sum(d_KON, 2, out=self._bias_slope_KU)
 
     def inputs_slope(self, d_KON: Tensor) -> Tensor:
         """Give the slope for the inputs ``(K, N, D)``."""
-        return self._inputs_slope(d_KON.transpose(1, 2))
+        return self._inputs_slope(self._to_inputs, d_KON)
 
 
 def _of_result(slope: Callable[..., Tensor], *numbers: float | bool) -> Callable[[Tensor, Tensor], Tensor]:

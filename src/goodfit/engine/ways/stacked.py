@@ -5,7 +5,7 @@ Letters: K candidates, N rows, D inputs, U units, O outputs.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import torch
 import torch.nn.functional as F  # noqa: N812  (the name everybody knows)
@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from goodfit.engine.goodness.blend import Targets
 from goodfit.engine.goodness.losses import Loss
 from goodfit.engine.machine.device import PROCESSOR
+from goodfit.engine.machine.products import TURNED_FOR_MANY_ROWS, WeightedSums, unwarned
 from goodfit.engine.machine.workspace import Workspace
 from goodfit.engine.ways.backend import Backend, Batch, Dropout, LayerWatcher, gradients_of, leaves
 from goodfit.engine.ways.by_hand import ByHand
@@ -61,6 +62,7 @@ class Stacked(Backend):
         self.flat_KP = self.flat_KP.contiguous()
         self._parameters = leaves(self.flat_KP, self.layout)
         self._by_hand, self._room = None, Workspace(self.flat_KP)
+        self._turned: dict[str, WeightedSums] = {}
         if self.can_be_recorded:
             self._by_hand = ByHand(
                 self._network, self.flat_KP, layout=self.layout, buffers=self.buffers, dtype=self._dtype
@@ -108,6 +110,19 @@ class Stacked(Backend):
         h_KUN = self._for_each(h).transpose(1, 2)
         return torch.baddbmm(bias_KO.unsqueeze(2), weight_KOU, h_KUN).transpose(1, 2)
 
+    @torch.no_grad()
+    def scores_of(self, slices: Iterable[Batch]) -> Tensor:
+        """Compute raw scores as :meth:`Backend.scores_of` says, by weights that are transposed once."""
+        for name in (f"layers.{index}.linear" for index in range(len(self._network.widths))):
+            weight_KUD, bias_KU = (self._parameters[f"{name}.{part}"].detach() for part in ("weight", "bias"))
+            self._turned[name] = WeightedSums(weight_KUD, bias_KU, most=TURNED_FOR_MANY_ROWS)
+            self._turned[name].turn()
+        try:
+            with unwarned():
+                return super().scores_of(slices)
+        finally:
+            self._turned.clear()
+
     def _inputs(self, batch: Batch, dropout: Dropout | None) -> Tensor:
         x = batch.x.flatten(2 - batch.shared)
         if self._num_embeddings and batch.codes is not None:
@@ -140,6 +155,8 @@ class Stacked(Backend):
         weight_KUD, bias_KU = self._parameters[f"{name}.weight"], self._parameters[f"{name}.bias"]
         h_KND, num_candidates, num_units = self._for_each(h), *bias_KU.shape
         place = None if room is None else room.take(name, num_candidates, h_KND.shape[1], num_units)
+        if place is not None and name in self._turned:
+            return self._turned[name](h_KND, out=place)
         return torch.baddbmm(bias_KU.unsqueeze(1), h_KND, weight_KUD.transpose(1, 2), out=place)
 
     def _normalise(self, name: str, z_KNU: Tensor, *, training: bool) -> Tensor:
