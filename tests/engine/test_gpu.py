@@ -19,7 +19,7 @@ from goodfit.engine.machine.device import Placement, placed, placement
 from goodfit.engine.machine.kernels import kernels_on
 from goodfit.engine.moves import tabled
 from goodfit.engine.rows import variation
-from goodfit.engine.training import loop, memory, stack
+from goodfit.engine.training import loop, memory, stack, wave
 from goodfit.engine.training import steps as steps_module
 from goodfit.engine.training.loop import measure_pace, train
 from goodfit.engine.training.placing import suitable_device
@@ -305,7 +305,7 @@ class TestMemory:
 
         split, several = make_split(), population(make_plan(), 6)
         whole = train(several, split)
-        monkeypatch.setattr(loop, "Stack", Tight)
+        monkeypatch.setattr(wave, "Stack", Tight)
         cut = train(several, split)
         assert [t.history.choice.waves for t in cut] == [4] * 6
         assert_same(cut, whole, rtol=1e-3, atol=1e-4)

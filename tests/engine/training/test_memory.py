@@ -11,7 +11,7 @@ from tests.engine.conftest import make_plan, make_split
 
 from goodfit.engine.candidate import Candidate
 from goodfit.engine.machine.failures import is_out_of_memory
-from goodfit.engine.training import loop, memory
+from goodfit.engine.training import memory, wave
 from goodfit.engine.training.loop import train
 from goodfit.engine.training.memory import candidate_bytes, free_bytes, most_candidates
 from goodfit.engine.training.stack import Stack
@@ -71,7 +71,7 @@ class TestWaves:
 class TestOutOfMemory:
     def test_the_stack_is_halved_until_it_fits_and_no_number_changes(self, monkeypatch):
         whole, told = train(POPULATION, make_split()), []
-        monkeypatch.setattr(loop, "Stack", Tight)
+        monkeypatch.setattr(wave, "Stack", Tight)
         cut = train(POPULATION, make_split(), progress=told.append)
         assert [t.history.choice.waves for t in cut] == [4, 4, 4, 4, 4, 4]
         assert_same(cut, whole)
@@ -79,7 +79,7 @@ class TestOutOfMemory:
         assert told[-1] == 1
 
     def test_what_does_not_fit_alone_is_named(self, monkeypatch):
-        monkeypatch.setattr(loop, "Stack", Tight)
+        monkeypatch.setattr(wave, "Stack", Tight)
         monkeypatch.setattr(Tight, "most", 0)
         with pytest.raises(BudgetError, match="'a' with seed 0") as raised:
             train(POPULATION, make_split())
@@ -89,7 +89,7 @@ class TestOutOfMemory:
         def fail(candidates, split, choice):
             raise RuntimeError("the shapes do not fit")
 
-        monkeypatch.setattr(loop, "Stack", fail)
+        monkeypatch.setattr(wave, "Stack", fail)
         with pytest.raises(RuntimeError, match="do not fit"):
             train(POPULATION, make_split())
 

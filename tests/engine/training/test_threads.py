@@ -112,13 +112,13 @@ def test_stacks_are_cut_where_that_makes_them_faster(monkeypatch, plan, count, n
 def test_a_single_stack_takes_the_cores_of_idle_hands(monkeypatch, plan, count, deadline, seen):
     before, during = torch.get_num_threads(), []
     torch.set_num_threads(1)
-    original = loop.Stack.run
+    original = loop.Stack.begin
 
-    def run(stack, **means):
+    def begin(stack):
         during.append(torch.get_num_threads())
-        return original(stack, **means)
+        original(stack)
 
-    monkeypatch.setattr(loop.Stack, "run", run)
+    monkeypatch.setattr(loop.Stack, "begin", begin)
     (trained,) = train(
         population_of(plan, count), make_split(), deadline=deadline, workers=types.SimpleNamespace(count=1)
     )

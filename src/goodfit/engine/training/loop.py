@@ -23,6 +23,7 @@ from goodfit.engine.population import check_population, name_of
 from goodfit.engine.training.choice import choose
 from goodfit.engine.training.memory import candidate_floats, give_back, most_candidates
 from goodfit.engine.training.stack import Stack
+from goodfit.engine.training.wave import stacks_of, train_wave
 from goodfit.engine.training.workers import Job, Workers
 from goodfit.engine.ways.construction import chain_in, num_parameters
 from goodfit.errors import BudgetError
@@ -80,7 +81,7 @@ def train(
     jobs = []
     for number, wave in enumerate(waves):
         members = [candidates[i] for i in wave.places]
-        choice = choose(members, split, measure=is_timed)
+        choice = choose(stacks_of(members, split)[0], split, measure=is_timed)
         choice = dataclasses.replace(
             choice,
             waves=wave.of,
@@ -113,7 +114,7 @@ def _run(
 ) -> list[Trained]:
     """Train one stack; where memory runs out, one half of it after the other."""
     try:
-        return Stack(wave, split, choice).run(deadline=deadline, progress=progress)
+        return train_wave(wave, split, choice, deadline=deadline, progress=progress)
     except Exception as error:
         if not is_out_of_memory(error):
             raise
@@ -178,10 +179,11 @@ def measure_pace(
         Seconds of one epoch of the whole population, evaluation included.
     """
     at_once = min(hands, len(_waves(candidates, split, hands=hands)))
-    alone = sum(
-        Stack(members, split, choose(members, split, measure=True)).pace(seconds=seconds)
-        for members in ([candidates[i] for i in wave.places] for wave in _waves(candidates, split, hands=1))
-    )
+    alone = 0.0
+    for wave in _waves(candidates, split, hands=1):
+        few = stacks_of([candidates[i] for i in wave.places], split)[0]
+        pace = Stack(few, split, choose(few, split, measure=True)).pace(seconds=seconds)
+        alone += pace * len(wave.places) / len(few)
     return alone if at_once == 1 else alone / (HAND_SHARE * at_once)
 
 
@@ -198,8 +200,8 @@ def fills_the_machine(plan: Plan, split: Split) -> bool:
 
 def fills_threads(population: Sequence[Candidate], split: Split) -> bool:
     """Tell by its operations whether one step of a stack is long enough for several threads."""
-    plan = population[0].plan
-    operations = 6 * len(population) * plan.batch_size * num_parameters(plan, split)
+    plan, num_together = population[0].plan, len(stacks_of(population, split)[0])
+    operations = 6 * num_together * plan.batch_size * num_parameters(plan, split)
     return operations >= WORTH_SHARING
 
 

@@ -29,8 +29,6 @@ LOOKED_AT_ROWS = 4_000
 FLOAT_BYTES = 4
 WORTH_TAKING = 0.5
 """Share of the free memory that stacks are planned for; estimates leave out what torch keeps to itself."""
-STACK_FLOATS = 48_000_000
-"""Floats that one stack may hold however much is free: larger stacks are not faster."""
 _LIMITS = (
     ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory.current"),
     ("/sys/fs/cgroup/memory/memory.limit_in_bytes", "/sys/fs/cgroup/memory/memory.usage_in_bytes"),
@@ -64,17 +62,15 @@ def _bytes_on_gpu(plan: Plan, split: Split) -> int:
 
 
 def most_candidates(plan: Plan, split: Split, *, hands: int) -> int:
-    """Tell how many candidates of a structure a stack may hold, at least one.
+    """Tell how many candidates of a structure memory may hold at once, at least one.
 
     Args:
         plan: The structure.
         split: The data.
-        hands: Processes that hold a stack each.
+        hands: Processes that hold as many each.
     """
-    by_size = math.inf if placement().is_gpu else STACK_FLOATS // max(1, candidate_floats(plan, split))
     share = WORTH_TAKING * free_bytes() / hands
-    by_memory = math.inf if share == math.inf else share // candidate_bytes(plan, split)
-    return int(max(1, min(by_size, by_memory, sys.maxsize)))
+    return sys.maxsize if share == math.inf else int(max(1, share // candidate_bytes(plan, split)))
 
 
 def free_bytes() -> float:

@@ -78,9 +78,10 @@ class Stack:
         )
         self._evaluation = Evaluation(self._pool, self._backend, self._plan.loss)
         self._probes = Probes(self._backend, *self._evaluation.probe_rows(PROBE_ROWS), loss=self._plan.loss)
+        self._every, self._epochs_taken = max(1, round(self._plan.epochs / MEASURED_EPOCHS)), 0
         self._probed_epochs = probed_epochs(
             epochs=self._plan.epochs,
-            every=max(1, round(self._plan.epochs / MEASURED_EPOCHS)),
+            every=self._every,
             steps_per_epoch=self._steps_per_epoch,
             batch_size=self._batch_size,
             probe_rows=PROBE_ROWS,
@@ -113,19 +114,36 @@ class Stack:
         Returns:
             What became of each candidate, in the order given.
         """
+        self.begin()
+        while self.advance(deadline):
+            progress(self.done)
+        progress(self.done)
+        return self.trained()
+
+    def begin(self) -> None:
+        """Look at all candidates before the first step."""
         self._measure(0)
-        epochs, in_time = self._plan.epochs, True
-        every = max(1, round(epochs / MEASURED_EPOCHS))
-        for epoch in range(1, epochs + 1):
-            in_time = self._epoch(deadline)
-            if epoch % every == 0 or epoch == epochs or not in_time:
-                self._measure(epoch)
-                self._let_go()
-            progress(epoch / epochs)
-            if not self._members or not in_time:
-                break
-        if self._members:
+
+    def advance(self, deadline: float) -> bool:
+        """Train one epoch, and tell whether another one follows."""
+        self._epochs_taken = epoch = self._epochs_taken + 1
+        in_time = self._epoch(deadline)
+        is_over = epoch == self._plan.epochs or not in_time
+        if epoch % self._every == 0 or is_over:
+            self._measure(epoch)
+            self._let_go()
+        if self._members and is_over:
             self._finish(range(len(self._members)), "finished" if in_time else "out of time")
+            self._members = []
+        return bool(self._members)
+
+    @property
+    def done(self) -> float:
+        """The share of the work that is done."""
+        return self._epochs_taken / self._plan.epochs if self._members else 1.0
+
+    def trained(self) -> list[Trained]:
+        """What became of each candidate, in the order given, once no epoch follows."""
         return [self._trained[k] for k in range(len(self._candidates))]
 
     def rehearse(self) -> float:
@@ -153,8 +171,7 @@ class Stack:
             start = time.monotonic()
             self._evaluation.measure()
             self._steps.wait()
-        every = max(1, round(self._plan.epochs / MEASURED_EPOCHS))
-        return per_step * self._steps_per_epoch + (time.monotonic() - start) / every
+        return per_step * self._steps_per_epoch + (time.monotonic() - start) / self._every
 
     def _epoch(self, deadline: float) -> bool:
         start = now = time.monotonic()

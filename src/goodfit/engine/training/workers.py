@@ -27,7 +27,7 @@ from goodfit.data.split import Rows, Split
 from goodfit.engine.candidate import Candidate, Trained
 from goodfit.engine.history import Choice
 from goodfit.engine.machine.products import on_threads
-from goodfit.engine.training.stack import Stack
+from goodfit.engine.training.wave import train_wave
 from goodfit.engine.ways.construction import build_module
 from goodfit.nets.given import Given
 
@@ -233,7 +233,7 @@ def _train_elsewhere(
     with on_threads(1):
         if mark is not None and _mark(candidates[0], rows) != mark:
             raise RuntimeError("the same seed makes another network in this process")
-        return Stack(candidates, rows, choice).run(deadline=until, progress=lambda fraction: None)
+        return train_wave(candidates, rows, choice, deadline=until, progress=lambda fraction: None)
 
 
 @contextlib.contextmanager
