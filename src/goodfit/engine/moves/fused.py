@@ -37,7 +37,7 @@ class AdamInPlace:
         self._places: tuple[int, ...] = ()
         self._rows: list[tuple[Tensor, ...]] = []
         self._hyper: Mapping[str, Tensor] | None = None
-        self._groups: dict[tuple[float, ...], list[int]] = {}
+        self._groups: list[tuple[tuple[float, ...], list[list[Tensor]]]] = []
 
     def __call__(
         self,
@@ -66,8 +66,7 @@ class AdamInPlace:
     def _row_by_row(self, buffers: tuple[Tensor, ...], hyper: Mapping[str, Tensor], *, t: int) -> None:
         self._find(buffers, hyper)
         step = torch.full((), float(t), device=buffers[0].device)
-        for (lr, beta1, beta2, eps), chosen in self._groups.items():
-            w, g, m, v = ([side[k] for k in chosen] for side in self._rows)
+        for (lr, beta1, beta2, eps), (w, g, m, v) in self._groups:
             # not torch.optim.adam.adam, whose bookkeeping for each tensor costs as much as the kernel
             torch._fused_adam_(
                 w,
@@ -75,7 +74,7 @@ class AdamInPlace:
                 m,
                 v,
                 [],
-                [step] * len(chosen),
+                [step] * len(w),
                 lr=lr,
                 beta1=beta1,
                 beta2=beta2,
@@ -87,11 +86,16 @@ class AdamInPlace:
 
     def _find(self, buffers: tuple[Tensor, ...], hyper: Mapping[str, Tensor]) -> None:
         places = (len(buffers[0]), *(buffer.data_ptr() for buffer in buffers))
+        if places == self._places and hyper is self._hyper:
+            return
         if places != self._places:
             # the rows keep their memory alive, so equal addresses are the same memory
             self._places, self._rows = places, [buffer.detach().unbind() for buffer in buffers]
-        if hyper is not self._hyper:
-            self._hyper, self._groups = hyper, _of_equal_numbers(hyper)
+        self._hyper = hyper
+        self._groups = [
+            (numbers, [[side[k] for k in chosen] for side in self._rows])
+            for numbers, chosen in _of_equal_numbers(hyper).items()
+        ]
 
 
 def _all_at_once(
