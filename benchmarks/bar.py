@@ -32,7 +32,8 @@ from goodfit.engine.goodness.predicted import row_scores
 from goodfit.engine.plan import Plan
 from goodfit.engine.ways.construction import sizes_of
 from goodfit.evidence.arms import CONTROL, Question, TrainedArm, train_arms
-from goodfit.evidence.statistics import judge, paired_effect
+from goodfit.evidence.judging import judge
+from goodfit.evidence.statistics import paired_effect
 from goodfit.evidence.trial import try_out
 from goodfit.procedure.opening import unsuited_remedies
 from goodfit.recipe.order import RECIPE, treatments

@@ -20,7 +20,8 @@ from goodfit.evidence.heats import (
     train_in_heats,
     who_goes_on,
 )
-from goodfit.evidence.statistics import holm, paired_effect
+from goodfit.evidence.judging import holm
+from goodfit.evidence.statistics import paired_effect
 from goodfit.evidence.trial import try_out
 from goodfit.nets.mlp import MLP
 from goodfit.recipe.order import RECIPE

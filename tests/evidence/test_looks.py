@@ -9,7 +9,8 @@ import pytest
 from tests.evidence.test_trial import PLAN, SEEDS, treatment_of
 
 from goodfit.evidence.arms import CONTROL, train_arms
-from goodfit.evidence.statistics import holm, paired_effect, seed_share
+from goodfit.evidence.judging import holm
+from goodfit.evidence.statistics import paired_effect, seed_share
 from goodfit.evidence.trial import FIRST_SHARE, MAY_HELP, SEEDS_MATTER, look_again, try_out
 
 SAID = ("effect", "p_value", "p_adjusted", "outcome", "num_seeds")

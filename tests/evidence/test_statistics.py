@@ -6,18 +6,8 @@ import itertools
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from goodfit.evidence.statistics import (
-    gap_interval,
-    holm,
-    judge,
-    mean_interval,
-    paired_effect,
-    smallest_effect,
-)
-from goodfit.evidence.verdict import Interval
+from goodfit.evidence.statistics import gap_interval, mean_interval, paired_effect
 
 
 def arm(
@@ -156,46 +146,6 @@ def test_the_interval_of_a_gap_holds_it() -> None:
         gap = gap_interval(train_SN, validation_SM)
         held += gap.low <= 0.1 <= gap.high
     assert held / 300 >= 0.92
-
-
-@given(st.lists(st.floats(0, 1), min_size=0, max_size=12))
-def test_holm_is_its_definition(p_values: list[float]) -> None:
-    adjusted = holm(p_values)
-    for i, p in enumerate(p_values):
-        # a hypothesis falls at alpha when it and all smaller ones fall, each at alpha over those left
-        below = sorted(range(len(p_values)), key=lambda j: (p_values[j], j))
-        place = below.index(i)
-        steps = [min(1.0, (len(p_values) - k) * p_values[below[k]]) for k in range(place + 1)]
-        assert adjusted[i] == pytest.approx(max(steps))
-        assert adjusted[i] >= p
-
-
-def test_a_verdict_needs_a_small_p_value_and_takes_its_side_from_the_effect() -> None:
-    def effect(value: float) -> Interval:
-        return Interval(value=value, low=value - 0.1, high=value + 0.1, level=0.95)
-
-    assert judge(effect(0.2), 0.01) == "helped"
-    assert judge(effect(-0.2), 0.01) == "harmed"
-    assert judge(effect(0.2), 0.06) == "not shown"
-    assert judge(effect(0.2), 0.06, alpha=0.1) == "helped"
-    assert judge(effect(0.2), float("nan")) == "not shown"
-    assert judge(effect(0.2), 0.01, smallest=0.1) == "helped"
-    for value in (0.1, -0.1, 0.0):
-        assert judge(effect(value), 1e-9, smallest=0.1) == "not shown"
-
-
-@pytest.mark.parametrize(
-    ("control", "smallest"),
-    [
-        pytest.param(0.5, 5e-4, id="half of the rows are wrong"),
-        pytest.param(0.998, 2e-6, id="few are"),
-        pytest.param(-1.65, 1.65e-3, id="worse than the mean"),
-        pytest.param(-2e-4, 2e-7, id="a metric in small units"),
-        pytest.param(1.0, 0.0, id="nothing is wrong"),
-    ],
-)
-def test_a_thousandth_of_an_error_is_nothing(control: float, smallest: float) -> None:
-    assert smallest_effect(control) == pytest.approx(smallest)
 
 
 def nearly_right(

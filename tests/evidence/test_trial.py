@@ -15,7 +15,8 @@ from goodfit.engine.goodness.losses import Loss
 from goodfit.engine.plan import Plan
 from goodfit.evidence import trial as trial_module
 from goodfit.evidence.arms import CONTROL, TrainedArm, train_arms
-from goodfit.evidence.statistics import holm, judge, paired_effect
+from goodfit.evidence.judging import holm, judge
+from goodfit.evidence.statistics import paired_effect
 from goodfit.evidence.trial import try_out
 from goodfit.nets.mlp import MLP
 from goodfit.recipe.order import RECIPE

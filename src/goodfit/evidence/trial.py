@@ -12,7 +12,8 @@ from goodfit.engine.training.loop import Progress
 from goodfit.engine.training.workers import Workers
 from goodfit.evidence.arms import Question, TrainedArm, train_arms
 from goodfit.evidence.heats import train_in_heats
-from goodfit.evidence.statistics import holm, judge, paired_effect, seed_share, smallest_effect
+from goodfit.evidence.judging import holm, judge, smallest_effect
+from goodfit.evidence.statistics import paired_effect, seed_share
 from goodfit.evidence.verdict import Interval, Verdict
 from goodfit.recipe.remedy import Treatment
 

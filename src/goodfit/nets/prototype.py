@@ -15,9 +15,10 @@ import torch
 from torch import Tensor, nn
 
 from goodfit.forms import Form
-from goodfit.nets import reshaping, surgery
+from goodfit.nets import fresh_start, reshaping, surgery
+from goodfit.nets.fresh_start import Start, start_afresh, starts_of
 from goodfit.nets.initialisation import Initialisation
-from goodfit.nets.surgery import Edited, Start, start_afresh, starts_of
+from goodfit.nets.surgery import Edited
 
 if TYPE_CHECKING:
     from goodfit.nets.given import Given
@@ -50,7 +51,7 @@ def surgery_on(
         yield lambda m: surgery.swap_activations(m, name, example=example)
     if network.initialisation:
         way, gain_of = network.initialisation, network.activation or "relu"
-        yield lambda m: surgery.reinitialise(m, way, example=example, activation=gain_of, without=kept)
+        yield lambda m: fresh_start.reinitialise(m, way, example=example, activation=gain_of, without=kept)
     if network.normalisation != "none":
         yield lambda m: reshaping.normalise(m, network.normalisation, example=example)
     for _ in range(network.deepening):

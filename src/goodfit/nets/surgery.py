@@ -1,4 +1,4 @@
-"""Edit a copy of any module: other activations, other dropout, a fresh start.
+"""Edit a copy of any module: other activations, other dropout.
 
 An edit swaps whole submodules. What ``forward`` calls as a function (``torch.sigmoid(x)``) is made a module
 first, see :mod:`goodfit.nets.calls`. What comes behind the last weighted layer shapes the output and is never
@@ -11,7 +11,7 @@ import copy
 import dataclasses
 import difflib
 import itertools
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from torch import Tensor, nn
@@ -19,16 +19,11 @@ from torch import Tensor, nn
 from goodfit.errors import PlanError
 from goodfit.nets.activations import Maxout, activation_module, activation_named
 from goodfit.nets.calls import Reached, as_modules
-from goodfit.nets.initialisation import INITIALISATIONS, initialise
 from goodfit.nets.passage import (
     DROPOUTS,
-    WEIGHTED_MODULES,
     Call,
-    Link,
     hidden,
     hidden_activation_calls,
-    last_weighted,
-    links,
     trace,
 )
 
@@ -173,75 +168,6 @@ def hidden_activations(module: nn.Module, *, example: Sequence[Tensor]) -> tuple
     """
     reached = as_modules(module, example=example).module
     return tuple(call.name for call in hidden_activation_calls(trace(reached, example)))
-
-
-def reinitialise(
-    module: nn.Module,
-    way: str,
-    *,
-    example: Sequence[Tensor],
-    activation: str = "relu",
-    without: Collection[str] = (),
-) -> Edited:
-    """Start the weights of every linear and convolutional layer afresh.
-
-    Args:
-        module: Any module; it is left as it is.
-        way: Name of the initialisation, see :func:`goodfit.nets.initialisation.initialise`.
-        example: Arguments of one forward pass.
-        activation: The hidden activation, whose gain the layers get; the last layer gets 1.
-        without: Names of layers that keep their weights, such as pretrained ones. Frozen ones do in any case.
-
-    Returns:
-        The edited copy; other parameters, such as those of normalisation, are equal bit for bit.
-
-    Raises:
-        PlanError: A name is unknown.
-    """
-    if way not in INITIALISATIONS:
-        raise PlanError(f"initialisation is {way!r}", fix=f"choose one of {', '.join(INITIALISATIONS)}")
-    edited = copy.deepcopy(module)
-    starts = starts_of(edited, example=example, activation=activation, without=without)
-    start_afresh(edited, way, starts)
-    changed = tuple(f"{start.name}: {way} start" for start in starts)
-    return Edited(module=edited, changed=changed, original=module)
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Start:
-    """A layer that starts afresh, with the gain and the pieces of the activation behind it."""
-
-    name: str
-    gain: float
-    pieces: int
-
-
-def starts_of(
-    module: nn.Module, *, example: Sequence[Tensor], activation: str, without: Collection[str]
-) -> tuple[Start, ...]:
-    """List the layers that :func:`reinitialise` starts afresh, in the order in which they draw."""
-    hidden_gain = activation_named(activation).gain
-    calls = trace(module, example)
-    last = calls[last_weighted(calls)].part if calls else None
-    pieces = {id(link.first.part): pieces_behind(link) for link in links(calls)}
-    return tuple(
-        Start(name=name, gain=1.0 if part is last else hidden_gain, pieces=pieces.get(id(part), 1))
-        for name, part in module.named_modules()
-        if isinstance(part, WEIGHTED_MODULES) and part.weight.requires_grad and name not in without
-    )
-
-
-def start_afresh(module: nn.Module, way: str, starts: Sequence[Start]) -> None:
-    """Start layers afresh, in place."""
-    for start in starts:
-        layer: Any = module.get_submodule(start.name)
-        initialise(layer, way, gain=start.gain, pieces=start.pieces)
-
-
-def pieces_behind(link: Link) -> int:
-    """Pieces of the Maxout behind a layer; 1 behind any other."""
-    activation = link.activation
-    return activation.part.pieces if activation is not None and isinstance(activation.part, Maxout) else 1
 
 
 def _edited(module: nn.Module, reached: Reached, changed: Sequence[str]) -> Edited:

@@ -6,7 +6,7 @@ import dataclasses
 import math
 
 from goodfit.engine.plan import Plan
-from goodfit.evidence.statistics import is_ahead
+from goodfit.evidence.judging import is_ahead
 from goodfit.evidence.trial import Trial
 from goodfit.recipe.remedy import Treatment
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from goodfit.evidence.heats import too_dear, worth_of
-from goodfit.evidence.statistics import is_ahead
+from goodfit.evidence.judging import is_ahead
 from goodfit.evidence.trial import Trial
 from goodfit.recipe.remedy import Treatment
 

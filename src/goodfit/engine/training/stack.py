@@ -5,10 +5,8 @@ Letters: K candidates, M of them that stay, N rows, B rows of a batch, O outputs
 
 from __future__ import annotations
 
-import contextlib
-import dataclasses
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor
@@ -16,23 +14,21 @@ from torch import Tensor
 from goodfit.data.split import Split
 from goodfit.engine.candidate import Candidate, Trained
 from goodfit.engine.chance.counted import streams_on
-from goodfit.engine.history import Choice, Ending, History, curve
+from goodfit.engine.history import Choice, Ending
 from goodfit.engine.looks.cadence import probed_epochs
 from goodfit.engine.looks.curves import Curves
 from goodfit.engine.looks.evaluation import CURVE_ROWS, START_ROWS, Evaluation, Measured
 from goodfit.engine.looks.probes import PROBE_ROWS, Probes
-from goodfit.engine.looks.reliability import reliability
 from goodfit.engine.machine.device import placement
-from goodfit.engine.machine.garbage import uncollected
 from goodfit.engine.moves.descent import Descent
 from goodfit.engine.moves.keeping import Kept
-from goodfit.engine.moves.settling import needs_settling, pieces, settle
 from goodfit.engine.moves.tabled import TabledDescent
 from goodfit.engine.population import check_stack
 from goodfit.engine.rows.pool import Pool
 from goodfit.engine.rows.variation import Variation
+from goodfit.engine.training.leaving import Leaving
 from goodfit.engine.training.steps import Parts, Rates, is_recorded, steps_of
-from goodfit.engine.ways.construction import build_backend, sizes_of
+from goodfit.engine.ways.construction import build_backend
 
 MEASURED_EPOCHS = 50
 """Points of a learning curve; a longer training is measured every few epochs."""
@@ -98,6 +94,18 @@ class Stack:
                 loss=self._plan.loss,
                 batch_size=self._batch_size,
             )
+        )
+        self._leaving = Leaving(
+            split=split,
+            choice=choice,
+            pool=self._pool,
+            backend=self._backend,
+            evaluation=self._evaluation,
+            curves=self._curves,
+            probes=self._probes,
+            kept=self._kept,
+            dropout_streams=self._streams["hidden dropout"],
+            batch_size=self._batch_size,
         )
         self._trained: dict[int, Trained] = {}
         self._change_KP: Tensor | None = None
@@ -197,7 +205,7 @@ class Stack:
         return self._pool.rows_of_epoch(order_KN, self._streams["batches"].uniform(()))
 
     def _measure(self, epoch: int) -> None:
-        with self._showing(None if self._kept.averaged is None else self._kept.averaged.flat_KP):
+        with self._backend.showing(None if self._kept.averaged is None else self._kept.averaged.flat_KP):
             # the start is handed over by nobody, unless by one who waits for a better point and finds none
             is_start = epoch == 0 and not self._kept.looks_back
             self._seen = self._evaluation.measure(START_ROWS if is_start else CURVE_ROWS)
@@ -205,17 +213,6 @@ class Stack:
             self._kept.remember(improved_K, self._seen)
         if epoch in self._probed_epochs:
             self._probes.probe(epoch, change_KP=self._change_KP, members=self._members)
-
-    @contextlib.contextmanager
-    def _showing(self, flat_KP: Tensor | None, buffers: Mapping[str, Tensor] | None = None) -> Iterator[None]:
-        """Put other weights into the stack for a while, with the buffers that belong to them."""
-        if flat_KP is None:
-            yield
-            return
-        moving_KP, moving = self._backend.flat_KP.detach().clone(), self._backend.copied_buffers()
-        self._backend.put(flat_KP, buffers or {})
-        yield
-        self._backend.put(moving_KP, moving)
 
     def _let_go(self) -> None:
         """Take diverged and early-stopped candidates out, so that their cost really goes."""
@@ -247,71 +244,11 @@ class Stack:
         self._read_rates()
 
     def _finish(self, places: Sequence[int], ending: Ending) -> None:
-        if not places:
-            return
-        members = [self._candidates[k] for k in self._members]
-        handed_over = self._kept.handed_over(members, self._seen)
-        with self._showing(handed_over.flat_KP, handed_over.buffers), uncollected():
-            seen = self._settled() or handed_over.seen
-            final = self._evaluation.final(seen, torch.tensor(places))
-            for row, place in enumerate(places):
-                k = self._members[place]
-                history = self._history(k, ending)
-                # a network that learnt by weight is sure of rows as they weigh, not as they come
-                if history.metric == "accuracy" and self._pool.weight_N is None:
-                    groups = reliability(final.predicted_MNO[row], final.validation_scores_MN[row])
-                    history = dataclasses.replace(history, reliability=groups)
-                self._trained[k] = Trained(
-                    candidate=self._candidates[k],
-                    history=history,
-                    weights=self._backend.weights(place),
-                    predicted_NO=final.predicted_MNO[row],
-                    predicted_train_NO=final.predicted_train_MNO[row],
-                    train_y_N=final.train_y_MN[row],
-                    train_weight_N=None if final.train_weight_MN is None else final.train_weight_MN[row],
-                    train_scores_N=final.train_scores_MN[row],
-                    validation_scores_N=final.validation_scores_MN[row],
-                )
-
-    def _settled(self) -> Measured | None:
-        """Settle the statistics of who hands over now; ``None`` if nobody needs that."""
-        needs_K = torch.tensor([needs_settling(self._candidates[k].plan) for k in self._members])
-        if not needs_K.any():
-            return None
-        pieces_KN = pieces(self._pool.judged_KN())
-        batches = (self._evaluation.batch(rows_KN) for rows_KN in pieces_KN)
-        settle(self._backend, batches, needs_K=needs_K, streams=self._streams["hidden dropout"])
-        return self._evaluation.measure()
-
-    def _history(self, k: int, ending: Ending) -> History:
-        candidate, plan = self._candidates[k], self._candidates[k].plan
-        epochs, curves, best_epoch = self._curves.of(k)
-        probed_epochs, layers = self._probes.of(k)
-        train_loss, train_score, validation_loss, validation_score = map(curve, curves)
-        return History(
-            arm=candidate.arm,
-            seed=candidate.seed,
-            structure=plan.network.describe(sizes_of(plan, self._split)),
-            rule=plan.rule.label,
-            lr=plan.rule.lr,
-            metric=plan.loss.metric,
-            num_parameters=self._backend.layout.num_parameters,
-            num_rows=self._pool.learn_KN.shape[1],
-            num_validation_rows=self._pool.watch_KN.shape[1],
-            batch_size=self._batch_size,
-            steps_per_epoch=self._steps_per_epoch,
-            epochs=epochs,
-            train_loss=train_loss,
-            train_score=train_score,
-            validation_loss=validation_loss,
-            validation_score=validation_score,
-            probed_epochs=probed_epochs,
-            layers=layers,
-            best_epoch=best_epoch,
-            ending=ending,
-            seconds=self._seconds,
-            choice=self._choice,
-        )
+        if places:
+            present = [(k, self._candidates[k]) for k in self._members]
+            self._trained |= self._leaving.trained(
+                present, places, last=self._seen, ending=ending, seconds=self._seconds
+            )
 
     def _read_rates(self) -> None:
         plans = [self._candidates[k].plan for k in self._members]

@@ -7,6 +7,7 @@ Letters: K candidates, N rows, O outputs, P parameters. Parameters of all candid
 from __future__ import annotations
 
 import abc
+import contextlib
 import dataclasses
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
@@ -190,6 +191,17 @@ class Backend(abc.ABC):
         self.flat_KP.data.copy_(flat_KP)
         for name, stacked in buffers.items():
             self.buffers[name].copy_(stacked)
+
+    @contextlib.contextmanager
+    def showing(self, flat_KP: Tensor | None, buffers: Mapping[str, Tensor] | None = None) -> Iterator[None]:
+        """Hold other parameters for a while, with the buffers that belong to them; ``None`` for its own."""
+        if flat_KP is None:
+            yield
+            return
+        moving_KP, moving = self.flat_KP.detach().clone(), self.copied_buffers()
+        self.put(flat_KP, buffers or {})
+        yield
+        self.put(moving_KP, moving)
 
     def copied_buffers(self) -> dict[str, Tensor]:
         """Copy the buffers of all candidates."""

@@ -16,6 +16,7 @@ from goodfit.errors import ModelError
 from goodfit.interop.script.constructors import written
 from goodfit.nets import additions, surgery
 from goodfit.nets.activations import activation_named
+from goodfit.nets.fresh_start import pieces_behind
 from goodfit.nets.given import Given
 from goodfit.nets.network import Sizes, trial_batch
 from goodfit.nets.passage import DROPOUTS, last_weighted, links, trace
@@ -70,7 +71,7 @@ def _starts(step: surgery.Edited, network: Given, sizes: Sizes, done: Surgery) -
     example = trial_batch(sizes)
     calls = trace(step.module, example)
     last = calls[last_weighted(calls)].part if calls else None
-    pieces = {id(link.first.part): surgery.pieces_behind(link) for link in links(calls)}
+    pieces = {id(link.first.part): pieces_behind(link) for link in links(calls)}
     gain = activation_named(network.activation or "relu").gain
     groups: dict[str, list[str]] = {}
     for name in (line.partition(":")[0] for line in step.changed):
