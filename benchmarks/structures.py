@@ -125,24 +125,28 @@ SMALL = MLP(widths=(32, 32))
 LARGE = MLP(widths=(512,) * 3)
 CONVOLVING = CNN(channels=(8, 16), widths=(32,))
 IMAGE = (1, 28, 28)
+NARROW = Case(network=MLP(widths=(64,) * 2), inputs=(64,), outputs=10, batch=64, k=64, target=7, references=4)
+WIDER = Case(
+    network=MLP(widths=(128,) * 3), inputs=(64,), outputs=10, batch=128, k=32, target=1.8, references=4
+)
+WIDE = Case(
+    network=LARGE, inputs=IMAGE, outputs=10, batch=256, k=16, target=1, rows=16384, epochs=1, references=4
+)
+
+
+def longer(case: Case, epochs: int) -> Case:
+    """The same, trained for longer: the looks at its beginning and end weigh less."""
+    return dataclasses.replace(case, epochs=epochs, is_longer=True)
+
+
 CASES: tuple[Case, ...] = (
     Case(network=SMALL, inputs=(30,), outputs=2, batch=32, k=64, target=20, references=2),
-    Case(network=MLP(widths=(64,) * 2), inputs=(64,), outputs=10, batch=64, k=64, target=7, references=4),
-    Case(network=MLP(widths=(128,) * 3), inputs=(64,), outputs=10, batch=128, k=32, target=1.8, references=4),
-    Case(
-        network=LARGE, inputs=IMAGE, outputs=10, batch=256, k=16, target=1, rows=16384, epochs=1, references=4
-    ),
-    Case(
-        network=LARGE,
-        inputs=IMAGE,
-        outputs=10,
-        batch=256,
-        k=16,
-        target=1,
-        rows=16384,
-        references=4,
-        is_longer=True,
-    ),
+    NARROW,
+    longer(NARROW, 16),
+    WIDER,
+    longer(WIDER, 16),
+    WIDE,
+    longer(WIDE, 4),
     Case(network=CONVOLVING, inputs=IMAGE, outputs=10, batch=64, k=8, target=0.97, rows=16384, epochs=1),
     on_words(Recurrent, "LSTM"),
     on_words(Attentive, "Transformer layer"),
