@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import collections
 import dataclasses
 import time
 
@@ -15,6 +16,7 @@ from goodfit.engine.machine.device import Placement, placed
 from goodfit.engine.training import wave
 from goodfit.engine.training.loop import train
 from goodfit.engine.training.memory import candidate_floats
+from goodfit.engine.training.steps import Steps
 from goodfit.engine.training.wave import stacks_of, train_wave
 from goodfit.nets.mlp import MLP
 from goodfit.rules.base import rule_named
@@ -84,3 +86,21 @@ def test_when_time_runs_out_all_are_as_far(monkeypatch):
     assert max(epochs) - min(epochs) <= 1
     assert {one.history.ending for one in trained} == {"out of time"}
     assert time.monotonic() < until + 5
+
+
+def test_an_epoch_that_there_is_no_time_for_is_cut_for_all_alike(monkeypatch):
+    hold(monkeypatch, 1)
+    now, original, taken = [0.0], Steps.take, []
+
+    def take(steps, step):
+        now[0] += 1
+        taken.append(steps)
+        original(steps, step)
+
+    several = population(3, batch_size=len(make_split().rows("train").y_N) // 4)
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(Steps, "take", take)
+    # two epochs of three stacks with four steps, and half of a third one
+    trained = train_wave(several, make_split(), CHOICE, deadline=30, progress=lambda share: None)
+    assert list(collections.Counter(taken).values()) == [9, 9, 9]
+    assert {(one.history.epochs[-1], one.history.ending) for one in trained} == {(3, "out of time")}

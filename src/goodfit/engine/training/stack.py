@@ -132,10 +132,15 @@ class Stack:
         """Look at all candidates before the first step."""
         self._measure(0)
 
-    def advance(self, deadline: float) -> bool:
-        """Train one epoch, and tell whether another one follows."""
+    def advance(self, deadline: float, *, share: float = 1.0) -> bool:
+        """Train one epoch, and tell whether another one follows.
+
+        Args:
+            deadline: As in :meth:`run`.
+            share: Of the epoch's steps; where it is less than all, they are the last ones.
+        """
         self._epochs_taken = epoch = self._epochs_taken + 1
-        in_time = self._epoch(deadline)
+        in_time = self._epoch(deadline, num_steps=max(1, int(share * self._steps_per_epoch))) and share >= 1
         is_over = epoch == self._plan.epochs or not in_time
         if epoch % self._every == 0 or is_over:
             self._measure(epoch)
@@ -181,11 +186,11 @@ class Stack:
             self._steps.wait()
         return per_step * self._steps_per_epoch + (time.monotonic() - start) / self._every
 
-    def _epoch(self, deadline: float) -> bool:
+    def _epoch(self, deadline: float, *, num_steps: int) -> bool:
         start = now = time.monotonic()
         self._steps.begin(self._rows_of_epoch())
-        for step in range(self._steps_per_epoch):
-            is_last = step == self._steps_per_epoch - 1
+        for step in range(num_steps):
+            is_last = step == num_steps - 1
             before_KP = self._backend.flat_KP.detach().clone() if is_last else None
             self._steps.take(step)
             if before_KP is not None:

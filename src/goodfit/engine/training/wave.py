@@ -7,6 +7,7 @@ other when time runs out. A GPU has memory enough that is near: there all are on
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
 
 from goodfit.data.split import Split
@@ -16,6 +17,8 @@ from goodfit.engine.machine.device import placement
 from goodfit.engine.training.memory import candidate_floats
 from goodfit.engine.training.stack import Stack
 
+SURE = 0.9
+"""Share of the time that is left for which steps are planned: no epoch takes just what the last one took."""
 NEAR_FLOATS = 4_000_000
 """Floats that the candidates of one stack keep. Four times as few or twice as many are as fast; ten times as
 many leave the last level of the cache, which costs a tenth to a quarter."""
@@ -57,12 +60,19 @@ def train_wave(
     stacks = [Stack(few, split, choice) for few in stacks_of(candidates, split)]
     for stack in stacks:
         stack.begin()
-    running = stacks
+    running, took = stacks, 0.0
     while running:
+        start = time.monotonic()
+        share = _share_in_time(deadline - start, took) if len(running) > 1 else 1.0
         going = []
         for stack in running:
-            if stack.advance(deadline):
+            if stack.advance(deadline, share=share):
                 going.append(stack)
             progress(sum(one.done for one in stacks) / len(stacks))
-        running = going
+        running, took = going, time.monotonic() - start
     return [trained for stack in stacks for trained in stack.trained()]
+
+
+def _share_in_time(left: float, took: float) -> float:
+    """The share of an epoch that all stacks have time for, if the epoch takes what the last one took."""
+    return 1.0 if left >= took else max(0.0, SURE * left / took)
