@@ -389,8 +389,9 @@ def test_prices_in_the_thousands_are_learnt_by_scaling_what_the_last_layer_puts_
         num_seeds=3,
         epochs=20,
     )
-    assert fitted.run.test.plan_as_it_was < 0
-    assert fitted.run.test.score.value > 0.5
+    # steps of thousands saturate all units, some more than others as numbers are rounded
+    assert fitted.run.test.plan_as_it_was < 0.5
+    assert fitted.run.test.score.value > 0.8
     assert "scale-targets" in [code for verdict in fitted.run.prescription for code, _ in verdict.steps]
     found = fitted.predict(x[:5]).prediction.to_numpy()
     assert (abs(found - prices[:5, 0].numpy()) < 2000).all()  # in the units of the data
