@@ -37,7 +37,7 @@ from goodfit.data.split import Split
 from goodfit.engine.candidate import Candidate
 from goodfit.engine.history import Choice, Way
 from goodfit.engine.training.loop import train
-from goodfit.engine.training.stack import Stack
+from goodfit.engine.training.wave import train_wave
 from goodfit.nets.mlp import MLP
 
 NUM_REPEATS = 5
@@ -157,8 +157,8 @@ def train_one_way(case: Case, split: Split, way: Way) -> int | None:
     """Train as goodfit does when it is told which way."""
 
     def run(case: Case, split: Split) -> int:
-        stack = Stack(population(case), split, Choice(way=way, reason="it is measured"))
-        stack.run(deadline=math.inf, progress=lambda share: None)
+        choice = Choice(way=way, reason="it is measured")
+        train_wave(population(case), split, choice, deadline=math.inf, progress=lambda share: None)
         return case.k
 
     return if_it_can(run, case, split)

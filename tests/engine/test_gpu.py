@@ -248,9 +248,8 @@ class TestOtherNetworks:
         monkeypatch.setattr(steps_module, "recorded_step", step)
         split = images() if isinstance(network, CNN) else make_split()
         several = population(make_plan(network=network, epochs=4))
-        Stack(several, split, loop.Choice(way=way, reason="test")).run(
-            deadline=math.inf, progress=lambda share: None
-        )
+        choice = loop.Choice(way=way, reason="test")
+        wave.train_wave(several, split, choice, deadline=math.inf, progress=lambda share: None)
         assert len(calls) == (2 if is_recorded else 4 * 3)
 
     @pytest.mark.parametrize("way", ["batched", "one by one"])
@@ -262,7 +261,7 @@ class TestOtherNetworks:
         monkeypatch.setattr(stack, "is_recorded", lambda *_: True)
 
         def run():
-            return Stack(several, shaped, chosen).run(deadline=math.inf, progress=lambda share: None)
+            return wave.train_wave(several, shaped, chosen, deadline=math.inf, progress=lambda share: None)
 
         here = run()
         with placed(ON_GPU):

@@ -19,7 +19,7 @@ from goodfit.engine.candidate import Candidate
 from goodfit.engine.history import Choice
 from goodfit.engine.training.choice import choose
 from goodfit.engine.training.loop import train
-from goodfit.engine.training.stack import Stack
+from goodfit.engine.training.wave import train_wave
 from goodfit.errors import ModelError, PlanError
 from goodfit.procedure.fit import fit
 from goodfit.procedure.start import Wanted, own_plan
@@ -301,8 +301,12 @@ def test_a_chain_learns_by_hand_what_it_learns_alone_whatever_its_loss(name):
     members = [Candidate(arm="a", seed=seed, plan=plan) for seed in range(2)]
     assert choose(members, split, measure=False).way == "stacked"
     by_hand, alone = (
-        Stack(members, split, Choice(way=way, reason="it is compared")).run(
-            deadline=math.inf, progress=lambda share: None
+        train_wave(
+            members,
+            split,
+            Choice(way=way, reason="it is compared"),
+            deadline=math.inf,
+            progress=lambda share: None,
         )
         for way in ("stacked", "one by one")
     )
@@ -376,8 +380,12 @@ def test_one_unit_behind_softmax_is_repaired():
     assert [verdict.remedy for verdict in fitted.run.verdicts if verdict.round == 1] == ["usual-loss"]
 
 
-@pytest.mark.parametrize("rule", [adam, lambda p: torch.optim.SGD(p, lr=0.01)], ids=["adam", "sgd"])
-def test_prices_in_the_thousands_are_learnt_by_scaling_what_the_last_layer_puts_out(rule):
+@pytest.mark.parametrize(
+    # steps of thousands saturate some units or others, and what is left may follow the prices a little
+    ("rule", "most"),
+    [pytest.param(adam, 0, id="adam"), pytest.param(lambda p: torch.optim.SGD(p, lr=0.01), 0.5, id="sgd")],
+)
+def test_prices_in_the_thousands_are_learnt_by_scaling_what_the_last_layer_puts_out(rule, most):
     x = torch.randn(600, 6, generator=own.stream())
     prices = 4000 + 500 * (x[:, :1] + x[:, 1:2] * x[:, 2:3])
     fitted = fit(
@@ -389,8 +397,7 @@ def test_prices_in_the_thousands_are_learnt_by_scaling_what_the_last_layer_puts_
         num_seeds=3,
         epochs=20,
     )
-    # steps of thousands saturate all units, some more than others as numbers are rounded
-    assert fitted.run.test.plan_as_it_was < 0.5
+    assert fitted.run.test.plan_as_it_was < most
     assert fitted.run.test.score.value > 0.8
     assert "scale-targets" in [code for verdict in fitted.run.prescription for code, _ in verdict.steps]
     found = fitted.predict(x[:5]).prediction.to_numpy()

@@ -35,7 +35,7 @@ class Choice:
             ``torch.func`` can batch; ``"one by one"`` for the rest, or where that is faster.
         reason: One line.
         step_us: Microseconds of one network's step in each way, where they were measured.
-        waves: Stacks that the candidates of one structure were cut into because memory does not hold all.
+        waves: Parts that the candidates of one structure were cut into because memory does not hold all.
         threads: Threads inside an operation.
         processes: Processes that trained stacks of this population at the same time.
         device: Where it was computed: ``"cpu"``, or the name of the GPU.

@@ -12,7 +12,14 @@ from threadpoolctl import threadpool_info
 from torch import Tensor
 
 from goodfit.engine.machine import products
-from goodfit.engine.machine.products import Product, WeightedSums, is_numpys, on_threads, pieces, unwarned
+from goodfit.engine.machine.products import (
+    Product,
+    WeightedSums,
+    fewest_parts,
+    is_numpys,
+    on_threads,
+    unwarned,
+)
 
 SHAPES = [(3, 4, 5), (1, 7, 1), (64, 32, 10), (150, 100, 100)]
 """Rows, terms and columns; the last product is cut where small ones have kernels."""
@@ -112,9 +119,9 @@ def test_both_libraries_are_given_their_threads_and_get_them_back():
 
 def test_a_product_is_cut_into_parts_for_which_there_are_kernels(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(products, "has_small_kernels", lambda: True)
-    assert [pieces(128, 128**3), pieces(64, 64**3), pieces(127, 127**3)] == [4, 1, 1]
+    assert [fewest_parts(128, 128**3), fewest_parts(64, 64**3), fewest_parts(127, 127**3)] == [4, 1, 1]
     monkeypatch.setattr(products, "has_small_kernels", lambda: False)
-    assert pieces(128, 128**3) == 1
+    assert fewest_parts(128, 128**3) == 1
 
 
 def _threads_by_library() -> dict[str, int]:

@@ -16,7 +16,7 @@ from goodfit.engine.training import choice as choice_module
 from goodfit.engine.training.choice import FEWEST, choose, hurried
 from goodfit.engine.training.loop import train
 from goodfit.engine.training.obstacle import LONGEST, obstacle_to_batching
-from goodfit.engine.training.stack import Stack
+from goodfit.engine.training.wave import train_wave
 from goodfit.nets.cnn import CNN
 from goodfit.nets.given import Given
 from goodfit.nets.mlp import MLP
@@ -137,8 +137,12 @@ class TestWhereTimeIsShort:
     @pytest.mark.usefixtures("double")
     def test_a_chain_trains_to_the_same_numbers_as_one_by_one(self):
         split, members = make_split(), population(chained, 3)
-        alone = Stack(members, split, Choice(way="one by one", reason="it is compared with")).run(
-            deadline=math.inf, progress=lambda share: None
+        alone = train_wave(
+            members,
+            split,
+            Choice(way="one by one", reason="it is compared with"),
+            deadline=math.inf,
+            progress=lambda share: None,
         )
         stacked = train(members, split)
         assert {trained.history.choice.way for trained in stacked} == {"stacked"}

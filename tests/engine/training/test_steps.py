@@ -22,6 +22,7 @@ from goodfit.engine.rows import variation
 from goodfit.engine.training import stack
 from goodfit.engine.training.loop import measure_pace, train
 from goodfit.engine.training.stack import Stack
+from goodfit.engine.training.wave import train_wave
 from goodfit.engine.ways import one_by_one
 from goodfit.nets.given import Given
 from goodfit.nets.mlp import MLP
@@ -114,7 +115,9 @@ def test_a_processor_gains_nothing_from_recording_and_simply_calls():
 def test_a_stack_is_gone_as_soon_as_nobody_holds_it(recorded):
     recorded()
     trained = Stack(population(make_plan(epochs=2)), make_split(), Choice(way="stacked", reason="test"))
-    trained.run(deadline=math.inf, progress=lambda share: None)
+    trained.begin()
+    while trained.advance(math.inf):
+        pass
     parts = [weakref.ref(part) for part in (trained._steps, trained._backend, trained._pool)]
     with uncollected():
         del trained
@@ -145,8 +148,8 @@ def test_modules_that_hold_copies_train_as_those_that_hold_the_rows(factory, way
     split, several = make_split(), population(make_plan(network=Given(factory=factory), averaging=0.9))
 
     def run():
-        trained = Stack(several, split, Choice(way=way, reason="test"))
-        return trained.run(deadline=math.inf, progress=lambda share: None)
+        choice = Choice(way=way, reason="test")
+        return train_wave(several, split, choice, deadline=math.inf, progress=lambda share: None)
 
     expected = run()
     monkeypatch.setattr(one_by_one, "wants_copies", lambda device: True)

@@ -26,7 +26,7 @@ from tests.engine.ways.test_one_by_one import assert_same, image_split
 
 from goodfit.engine.candidate import Candidate
 from goodfit.engine.history import Choice
-from goodfit.engine.training.stack import Stack
+from goodfit.engine.training.wave import train_wave
 from goodfit.engine.ways.construction import build_module
 from goodfit.nets.cnn import CNN
 from goodfit.nets.given import Given
@@ -38,9 +38,8 @@ pytestmark = pytest.mark.usefixtures("double")
 def trained(population, split, way):
     """Train in one stack; equal rules next to each other, as the loop puts them."""
     population = sorted(population, key=lambda candidate: candidate.plan.rule.name)
-    found = Stack(population, split, Choice(way=way, reason="test")).run(
-        deadline=math.inf, progress=lambda share: None
-    )
+    choice = Choice(way=way, reason="test")
+    found = train_wave(population, split, choice, deadline=math.inf, progress=lambda share: None)
     return {(t.candidate.arm, t.candidate.seed): t for t in found}
 
 

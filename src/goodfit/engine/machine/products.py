@@ -68,20 +68,20 @@ class Product:
         if left_KMJ is not self._left:
             array = array_of(left_KMJ)
             array = array.swapaxes(1, 2) if self._turned == "left" else array
-            self._left, self._left_array = left_KMJ, _cut(array, self._num_pieces)
+            self._left, self._left_array = left_KMJ, _cut(array, self._num_parts)
         if right_KJL is not self._right:
             array = array_of(right_KJL)
             array = array.swapaxes(1, 2) if self._turned == "right" else array
-            self._right, self._right_array = right_KJL, array if self._num_pieces == 1 else array[:, None]
+            self._right, self._right_array = right_KJL, array if self._num_parts == 1 else array[:, None]
         np.matmul(self._left_array, self._right_array, out=self._out_array)
         return out if plus is None else out.add_(plus)
 
     def _see_result(self, left: Tensor, out: Tensor) -> None:
         num_rows, num_columns = out.shape[1:]
         size = left[0].numel() * num_columns
-        self._num_pieces = 1 if self._turned == "right" else pieces(num_rows, size)
+        self._num_parts = 1 if self._turned == "right" else fewest_parts(num_rows, size)
         self._left = self._right = None
-        self._out, self._out_array = out, _cut(array_of(out), self._num_pieces)
+        self._out, self._out_array = out, _cut(array_of(out), self._num_parts)
 
 
 @final
@@ -137,11 +137,11 @@ def is_numpys(like: Tensor) -> bool:
     return is_known and like.device.type == "cpu" and torch.get_num_threads() == 1
 
 
-def pieces(num_rows: int, num_multiplications: int) -> int:
+def fewest_parts(num_rows: int, num_multiplications: int) -> int:
     """Into how many equal parts the rows of a product are cut, so that each part is small.
 
     Example:
-        >>> pieces(64, 64**3)
+        >>> fewest_parts(64, 64**3)
         1
     """
     if not has_small_kernels() or num_multiplications <= SMALL:
@@ -160,12 +160,12 @@ def array_of(tensor: Tensor) -> np.ndarray:
     return tensor.detach().numpy()
 
 
-def _cut(array_KML: np.ndarray, num_pieces: int) -> np.ndarray:
+def _cut(array_KML: np.ndarray, num_parts: int) -> np.ndarray:
     """Cut the rows of each matrix, which copies nothing however they lie."""
-    if num_pieces == 1:
+    if num_parts == 1:
         return array_KML
     num_products, num_rows, num_columns = array_KML.shape
-    return array_KML.reshape(num_products, num_pieces, num_rows // num_pieces, num_columns)
+    return array_KML.reshape(num_products, num_parts, num_rows // num_parts, num_columns)
 
 
 @cache

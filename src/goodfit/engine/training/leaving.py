@@ -78,25 +78,25 @@ class Leaving:
         handed_over = self.kept.handed_over(members, last)
         with self.backend.showing(handed_over.flat_KP, handed_over.buffers), uncollected():
             seen = self._settled(members) or handed_over.seen
-            final = self.evaluation.final(seen, torch.tensor(places))
+            scored = self.evaluation.final(seen, torch.tensor(places))
             found = {}
             for row, place in enumerate(places):
                 k, candidate = present[place]
                 history = self._history(k, candidate, ending=ending, seconds=seconds)
                 # a network that learnt by weight is sure of rows as they weigh, not as they come
                 if history.metric == "accuracy" and self.pool.weight_N is None:
-                    groups = reliability(final.predicted_MNO[row], final.validation_scores_MN[row])
+                    groups = reliability(scored.predicted_MNO[row], scored.validation_scores_MN[row])
                     history = dataclasses.replace(history, reliability=groups)
                 found[k] = Trained(
                     candidate=candidate,
                     history=history,
                     weights=self.backend.weights(place),
-                    predicted_NO=final.predicted_MNO[row],
-                    predicted_train_NO=final.predicted_train_MNO[row],
-                    train_y_N=final.train_y_MN[row],
-                    train_weight_N=None if final.train_weight_MN is None else final.train_weight_MN[row],
-                    train_scores_N=final.train_scores_MN[row],
-                    validation_scores_N=final.validation_scores_MN[row],
+                    predicted_NO=scored.predicted_MNO[row],
+                    predicted_train_NO=scored.predicted_train_MNO[row],
+                    train_y_N=scored.train_y_MN[row],
+                    train_weight_N=None if scored.train_weight_MN is None else scored.train_weight_MN[row],
+                    train_scores_N=scored.train_scores_MN[row],
+                    validation_scores_N=scored.validation_scores_MN[row],
                 )
         return found
 

@@ -112,7 +112,7 @@ def train(
 def _run(
     wave: Sequence[Candidate], split: Split, choice: Choice, *, deadline: float, progress: Progress
 ) -> list[Trained]:
-    """Train one stack; where memory runs out, one half of it after the other."""
+    """Train one wave; where memory runs out, one half of it after the other."""
     try:
         return train_wave(wave, split, choice, deadline=deadline, progress=progress)
     except Exception as error:
@@ -136,7 +136,7 @@ def _run(
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class _Wave:
-    """Candidates that share a stack, by their places, and into how many stacks memory cut their structure."""
+    """Candidates that train at once, by their places, and into how many waves memory cut their structure."""
 
     places: list[int]
     of: int

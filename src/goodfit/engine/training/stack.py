@@ -6,7 +6,7 @@ Letters: K candidates, M of them that stay, N rows, B rows of a batch, O outputs
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
@@ -112,22 +112,6 @@ class Stack:
         self._seconds = 0.0
         self._read_rates()
 
-    def run(self, *, deadline: float, progress: Callable[[float], None]) -> list[Trained]:
-        """Train until every candidate has left, or the epochs or the time are used up.
-
-        Args:
-            deadline: Value of :func:`time.monotonic` after which no step is taken.
-            progress: Told the share that is done.
-
-        Returns:
-            What became of each candidate, in the order given.
-        """
-        self.begin()
-        while self.advance(deadline):
-            progress(self.done)
-        progress(self.done)
-        return self.trained()
-
     def begin(self) -> None:
         """Look at all candidates before the first step."""
         self._measure(0)
@@ -136,7 +120,7 @@ class Stack:
         """Train one epoch, and tell whether another one follows.
 
         Args:
-            deadline: As in :meth:`run`.
+            deadline: Value of :func:`time.monotonic` after which no step is taken.
             share: Of the epoch's steps; where it is less than all, they are the last ones.
         """
         self._epochs_taken = epoch = self._epochs_taken + 1
